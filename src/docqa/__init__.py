@@ -1,0 +1,76 @@
+"""docqa answers questions about your own documents by quoting them."""
+
+from docqa.embedding import Embedder, SentenceTransformerEmbedder
+from docqa.errors import (
+    CorpusError,
+    CorpusNotFoundError,
+    CorruptIndexError,
+    DocqaError,
+    DocumentReadError,
+    EmbeddingError,
+    IndexMismatchError,
+    IndexNotFoundError,
+    ModelNotFoundError,
+    PortInUseError,
+    StoreError,
+    StoreLockedError,
+)
+from docqa.retrieval import Retriever, ask, retrieve
+from docqa.syncing import diff, sync
+from docqa.types import (
+    Answer,
+    Block,
+    Chunking,
+    CorpusDiff,
+    Document,
+    Embeddings,
+    Hit,
+    IndexedDocument,
+    Passage,
+    PassageEmbeddings,
+    Quote,
+    SkippedDocument,
+    Span,
+    StoreSummary,
+    SyncReport,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "Block",
+    "Chunking",
+    "CorpusDiff",
+    "CorpusError",
+    "CorpusNotFoundError",
+    "CorruptIndexError",
+    "DocqaError",
+    "Document",
+    "DocumentReadError",
+    "Embedder",
+    "EmbeddingError",
+    "Embeddings",
+    "Hit",
+    "IndexMismatchError",
+    "IndexNotFoundError",
+    "IndexedDocument",
+    "ModelNotFoundError",
+    "Passage",
+    "PassageEmbeddings",
+    "PortInUseError",
+    "Quote",
+    "Retriever",
+    "SentenceTransformerEmbedder",
+    "SkippedDocument",
+    "Span",
+    "StoreError",
+    "StoreLockedError",
+    "StoreSummary",
+    "SyncReport",
+    "__version__",
+    "ask",
+    "diff",
+    "retrieve",
+    "sync",
+]

@@ -1,0 +1,149 @@
+"""Chunking: blocks → sentences → passages. Only spans are computed; a passage's text is the document's at its span."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import sentencex
+
+from docqa.types import Block, Chunking, Document, Passage, Span
+
+CountTokens = Callable[[Sequence[str]], list[int]]
+
+DEFAULT_CHUNKING = Chunking(size=180)
+
+MAX_SENTENCE = 2_000
+"""Characters; what is longer is cut even when the tokenizer sees few tokens in it (one endless word, say)."""
+MAX_WORD = 100
+"""Characters; BERT's tokenizers take a longer word for one unknown token."""
+
+LANGUAGE = "en"
+SPACE = re.compile(r"\s")
+HAS_WORD = re.compile(r"\w")
+LINE = re.compile(r"\S[^\r\n]*")
+TABLE_RULE = re.compile(r"[\s|:+=-]+")
+WORD = re.compile(rf"\S{{1,{MAX_WORD}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    span: Span
+    tokens: int
+
+
+def chunk(document: Document, *, count_tokens: CountTokens, chunking: Chunking = DEFAULT_CHUNKING) -> list[Passage]:
+    """Divide a document into passages.
+
+    A passage is a run of whole sentences under one heading with at most ``chunking.size`` tokens. A paragraph, table
+    or code block that fits is kept whole; a sentence is cut only when it alone is too long. Headings and front matter
+    are in no passage: headings become the passages' heading path.
+    """
+    passages = []
+    for blocks in _sections(document):
+        for sentences in _pack(_measure(document, blocks, count_tokens, chunking.size), chunking):
+            span = Span(sentences[0].start, sentences[-1].end)
+            locator = document.locate(span)
+            passages.append(
+                Passage(
+                    document.path, document.title, blocks[0].headings, span, locator, document[span], sentences
+                )
+            )
+    return passages
+
+
+def split_sentences(text: str) -> list[Span]:
+    """Find the sentences of a paragraph: in order, apart, without the white space around them."""
+    spans = []
+    flat = SPACE.sub(" ", text)  # a line end, or a blank line where a page ended, does not end a sentence
+    for boundary in sentencex.get_sentence_boundaries(LANGUAGE, flat):
+        start, end = boundary["start_index"], boundary["end_index"]
+        words = text[start:end].strip()
+        if HAS_WORD.search(words):
+            start = text.index(words, start, end)
+            spans.append(Span(start, start + len(words)))
+    return spans
+
+
+def _sections(document: Document) -> Iterator[list[Block]]:
+    """Yield the runs of blocks under one heading."""
+    bodies = [block for block in document.blocks if block.kind not in ("heading", "front_matter")]
+    if not bodies:
+        yield list(document.blocks)
+        return
+    run: list[Block] = []
+    for block in document.blocks:
+        if run and (block.kind == "heading" or block.headings != run[0].headings):
+            yield run
+            run = []
+        if block.kind not in ("heading", "front_matter"):
+            run.append(block)
+    if run:
+        yield run
+
+
+def _measure(document: Document, blocks: list[Block], count_tokens: CountTokens, size: int) -> list[list[_Sentence]]:
+    """Divide each block into sentences of at most ``size`` tokens."""
+    spans = [_sentence_spans(document, block) for block in blocks]
+    counts = iter(count_tokens([document[span] for block in spans for span in block]))
+    return [
+        [part for span in block for part in _cut(document, _Sentence(span, next(counts)), count_tokens, size)]
+        for block in spans
+    ]
+
+
+def _sentence_spans(document: Document, block: Block) -> list[Span]:
+    start, text = block.span.start, document[block.span]
+    if block.kind == "code":
+        return [block.span]
+    if block.kind == "table":
+        rows = [match for match in LINE.finditer(text) if not TABLE_RULE.fullmatch(match.group())]
+        return [Span(start + row.start(), start + row.end()) for row in rows]
+    return [Span(start + span.start, start + span.end) for span in split_sentences(text)]
+
+
+def _cut(document: Document, sentence: _Sentence, count_tokens: CountTokens, size: int) -> list[_Sentence]:
+    """Cut a sentence that is too long where words end."""
+    if sentence.tokens <= size and len(sentence.span) <= MAX_SENTENCE:
+        return [sentence]
+    start, text = sentence.span.start, document[sentence.span]
+    words = [Span(start + match.start(), start + match.end()) for match in WORD.finditer(text)]
+    parts: list[_Sentence] = []
+    for word, tokens in zip(words, count_tokens([document[word] for word in words]), strict=True):
+        joined = Span(parts[-1].span.start, word.end) if parts else word
+        if parts and parts[-1].tokens + tokens <= size and len(joined) <= MAX_SENTENCE:
+            parts[-1] = _Sentence(joined, parts[-1].tokens + tokens)
+        else:
+            parts.append(_Sentence(word, tokens))
+    return parts
+
+
+def _pack(blocks: list[list[_Sentence]], chunking: Chunking) -> Iterator[tuple[Span, ...]]:
+    """Fill passages with blocks that fit whole, and with the sentences of those that do not."""
+    passage: list[_Sentence] = []
+    for group in _kept_together(blocks, chunking.size):
+        if passage and _tokens(passage) + _tokens(group) > chunking.size:
+            yield tuple(sentence.span for sentence in passage)
+            passage = _overlap(passage, chunking.size - _tokens(group), chunking.overlap)
+        passage = passage + group
+    if passage:
+        yield tuple(sentence.span for sentence in passage)
+
+
+def _kept_together(blocks: list[list[_Sentence]], size: int) -> Iterator[list[_Sentence]]:
+    for block in blocks:
+        if _tokens(block) <= size:
+            yield block
+        else:
+            yield from ([sentence] for sentence in block)
+
+
+def _overlap(passage: list[_Sentence], room: int, overlap: int) -> list[_Sentence]:
+    """Take the last sentences of a passage, as many as are wanted and fit."""
+    shared = passage[max(0, len(passage) - overlap) :]
+    while shared and _tokens(shared) > room:
+        shared = shared[1:]
+    return shared
+
+
+def _tokens(sentences: list[_Sentence]) -> int:
+    return sum(sentence.tokens for sentence in sentences)

@@ -1,0 +1,292 @@
+"""The command line: one verb, one call. Results go to stdout, progress and errors to stderr.
+
+Exit codes: 0 fine, 1 a DocqaError, 2 wrong usage, 3 the index is stale (``status``), 4 the corpus has no answer
+(``ask``), 130 interrupted.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import docqa
+from docqa.errors import DocqaError
+from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
+from docqa.store import read_manifest
+from docqa.types import Answer, Chunking, CorpusDiff, Hit, Passage, Progress, Span, SyncReport
+
+Parser = argparse.ArgumentParser
+Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+STALE, NO_ANSWER, INTERRUPTED = 3, 4, 130
+DEFAULT_K = 5
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
+BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What a document could steer a terminal with: control and bidirectional formatting characters."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    options = _parser().parse_args(arguments)
+    verb: Callable[[argparse.Namespace], int] = options.verb
+    try:
+        return verb(options)
+    except (DocqaError, ValueError) as exc:
+        print(f"docqa: {_printable(str(exc))}", file=sys.stderr)
+        return 1 if isinstance(exc, DocqaError) else 2
+    except KeyboardInterrupt:
+        print("docqa: interrupted; the index is as before", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, head say, has seen enough
+        return 0
+
+
+def sync(options: argparse.Namespace) -> int:
+    """Make the store agree with the corpus and say what was done."""
+    report = _sync(options)
+    if options.json:
+        _print_json(report_to_json(report))
+    else:
+        print(_describe_report(report))
+        _print_skipped(report)
+    return 0
+
+
+def ask(options: argparse.Namespace) -> int:
+    """Print the quotes that answer the query, or the closest passages when none does."""
+    answer = _retriever(options).ask(" ".join(options.query), options.k)
+    if options.json:
+        _print_json(answer_to_json(answer))
+    else:
+        _print_answer(answer)
+    return 0 if answer.answered else NO_ANSWER
+
+
+def retrieve(options: argparse.Namespace) -> int:
+    """Print the passages that answer the query best."""
+    hits = _retriever(options).retrieve(" ".join(options.query), options.k)
+    if options.json:
+        _print_json([hit_to_json(hit) for hit in hits])
+    else:
+        for hit in hits:
+            _print_hit(hit)
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Print what is indexed and how the corpus differs from it."""
+    summary = read_manifest(Path(options.embeddings)).summary()
+    diff = docqa.diff(options.corpus, options.embeddings)
+    if options.json:
+        _print_json(status_to_json(summary, diff))
+    else:
+        print(f"documents  {summary.documents}")
+        print(f"passages   {summary.passages}")
+        print(f"model      {summary.model}")
+        print(f"synced     {summary.synced.astimezone():%Y-%m-%d %H:%M:%S %Z}")
+        for skipped in summary.skipped:
+            print(f"skipped    {_printable(skipped.path)}: {_printable(skipped.reason)}")
+        _print_diff(diff)
+    return STALE if diff else 0
+
+
+def chat(options: argparse.Namespace) -> int:
+    """Sync, then open the web chat."""
+    from docqa.chat import build_chat, launch
+
+    report = _sync(options)
+    print(_describe_report(report), file=sys.stderr)
+    _print_skipped(report)
+    page = build_chat(corpus_dir=options.corpus, embeddings_dir=options.embeddings, embedder=_embedder(options))
+    launch(page, host=options.host, port=options.port, open_browser=options.open)
+    return 0
+
+
+def _sync(options: argparse.Namespace) -> SyncReport:
+    with _progress() as progress:
+        return docqa.sync(
+            options.corpus,
+            options.embeddings,
+            embedder=_embedder(options),
+            chunking=Chunking(options.size, options.overlap) if getattr(options, "size", None) else None,
+            force=getattr(options, "force", False),
+            progress=progress,
+        )
+
+
+def _retriever(options: argparse.Namespace) -> docqa.Retriever:
+    return docqa.Retriever.open(options.embeddings, embedder=_embedder(options))
+
+
+def _embedder(options: argparse.Namespace) -> docqa.SentenceTransformerEmbedder | None:
+    return docqa.SentenceTransformerEmbedder(options.model) if options.model else None
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Show a bar on a terminal and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=0, unit=" passages", desc="embedding", leave=False, disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+            bar.refresh()
+
+        yield show
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _print_answer(answer: Answer) -> None:
+    if not answer.answered:
+        print("These documents do not seem to answer this." + (" The closest passages:\n" if answer.hits else ""))
+        for hit in answer.hits[:3]:
+            _print_hit(hit)
+        return
+    for quote in answer.quotes:
+        print(_wrap(f"“{_flat(quote.text)}”"))
+        print(f"  — {_printable(quote.citation)} ({_printable(quote.document)})\n")
+
+
+def _print_hit(hit: Hit) -> None:
+    passage = hit.passage
+    print(f"{hit.rank}. {_printable(passage.title)}, {_printable(passage.locator)} ({_printable(passage.document)})")
+    print(_wrap(_flat(_marked(passage, hit.evidence))) + "\n")
+
+
+def _marked(passage: Passage, evidence: Sequence[Span]) -> str:
+    """Set the evidence in bold on a terminal that allows it."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return passage.text
+    text = passage.text
+    for span in sorted(evidence, reverse=True):
+        start, end = span.start - passage.span.start, span.end - passage.span.start
+        text = text[:start] + BOLD + text[start:end] + PLAIN + text[end:]
+    return text
+
+
+def _wrap(text: str) -> str:
+    width = min(100, shutil.get_terminal_size().columns)
+    return textwrap.fill(
+        text, width, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _flat(text: str) -> str:
+    """Put a text on one line, without what could steer the terminal; docqa's own bold stays."""
+    return _printable(" ".join(text.split())).replace(_printable(BOLD), BOLD).replace(_printable(PLAIN), PLAIN)
+
+
+def _printable(text: str) -> str:
+    return CONTROL.sub("\ufffd", text).replace("\n", " ")
+
+
+def _describe_report(report: SyncReport) -> str:
+    diff = report.diff
+    counts = f"{len(diff.added)} added, {len(diff.changed)} changed, {len(diff.removed)} removed"
+    counts += f", {len(diff.unchanged)} unchanged"
+    return f"{counts}; {report.embedded} of {report.passages} passages embedded in {report.seconds:.1f} s"
+
+
+def _print_skipped(report: SyncReport) -> None:
+    for skipped in report.skipped:
+        print(f"skipped {_printable(skipped.path)}: {_printable(skipped.reason)}", file=sys.stderr)
+
+
+def _print_diff(diff: CorpusDiff) -> None:
+    for word, paths in (("added", diff.added), ("changed", diff.changed), ("removed", diff.removed)):
+        for path in paths:
+            print(f"{word:<10} {_printable(path)}")
+    if diff:
+        print("the index is stale; run 'docqa sync'", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="docqa",
+        description="Ask questions about your own documents and get answers quoted from them.",
+        epilog="example: docqa sync && docqa ask 'How do I add my own documents?'",
+    )
+    parser.add_argument("--version", action="version", version=f"docqa {docqa.__version__}")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    _add_sync(verbs)
+    for verb, summary in ((ask, "answer a question with quotes"), (retrieve, "find the passages closest to a query")):
+        _add_query(verbs, verb, summary)
+    _add_status(verbs)
+    _add_chat(verbs)
+    return parser
+
+
+def _add_verb(verbs: Verbs, verb: Callable[[argparse.Namespace], int], summary: str, example: str) -> Parser:
+    name = verb.__name__
+    parser = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    parser.epilog = f"example: docqa {name}{example and ' ' + example}"
+    parser.set_defaults(verb=verb)
+    embeddings = os.environ.get("DOCQA_EMBEDDINGS", "embeddings")
+    parser.add_argument("--embeddings", metavar="DIR", default=embeddings, help="the index's folder (%(default)s)")
+    return parser
+
+
+def _add_corpus(parser: Parser) -> None:
+    corpus = os.environ.get("DOCQA_CORPUS", "corpus")
+    parser.add_argument("--corpus", metavar="DIR", default=corpus, help="the documents' folder (%(default)s)")
+
+
+def _add_model(parser: Parser) -> None:
+    parser.add_argument(
+        "--model",
+        default=os.environ.get("DOCQA_MODEL"),
+        help="a sentence-transformers model: a folder or a name in the local cache (the index's own)",
+    )
+
+
+def _add_json(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, as described in docs/json.md")
+
+
+def _add_sync(verbs: Verbs) -> None:
+    parser = _add_verb(verbs, sync, "make the index agree with the documents", "--corpus ~/papers")
+    _add_corpus(parser)
+    _add_model(parser)
+    parser.add_argument("--size", type=int, metavar="TOKENS", help="the longest passage (as in the index, else 180)")
+    parser.add_argument("--overlap", type=int, default=0, metavar="N", help="sentences passages share (%(default)s)")
+    parser.add_argument("--force", action="store_true", help="embed everything anew; needed to change the model")
+    _add_json(parser)
+
+
+def _add_query(verbs: Verbs, verb: Callable[[argparse.Namespace], int], summary: str) -> None:
+    parser = _add_verb(verbs, verb, summary, "'How do I add my own documents?'")
+    parser.add_argument("query", nargs="+", help="the question; quotes around it are optional")
+    parser.add_argument("-k", type=int, default=DEFAULT_K, help="how many passages at most (%(default)s)")
+    _add_model(parser)
+    _add_json(parser)
+
+
+def _add_status(verbs: Verbs) -> None:
+    parser = _add_verb(verbs, status, "show what is indexed and what has changed since; exit code 3 when stale", "--json")
+    _add_corpus(parser)
+    _add_json(parser)
+
+
+def _add_chat(verbs: Verbs) -> None:
+    parser = _add_verb(verbs, chat, "sync, then open the web chat", "--port 8080")
+    _add_corpus(parser)
+    _add_model(parser)
+    parser.add_argument("--host", default=DEFAULT_HOST, help="the address to listen on (%(default)s: this machine only)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the port to listen on (%(default)s)")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")

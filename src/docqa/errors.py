@@ -1,0 +1,106 @@
+"""The errors docqa raises on purpose.
+
+    DocqaError                    everything docqa raises on purpose
+    ├── CorpusError
+    │   ├── CorpusNotFoundError   the corpus folder is missing
+    │   └── DocumentReadError     one document cannot be read           .path .reason
+    ├── EmbeddingError
+    │   └── ModelNotFoundError    the model cannot be loaded            .name
+    ├── StoreError
+    │   ├── IndexNotFoundError    nothing has been synced yet           .embeddings_dir
+    │   ├── IndexMismatchError    the store was made with another model .stored .given
+    │   ├── StoreLockedError      another sync is writing               .embeddings_dir
+    │   └── CorruptIndexError     the store's files disagree with its manifest
+    └── PortInUseError            the chat's port is taken              .port
+
+A caller's mistake (``k`` below 1, a blank query) is a ``ValueError`` or ``TypeError`` instead.
+Every message says what is wrong with which thing, then the remedy.
+"""
+
+from pathlib import Path
+
+
+class DocqaError(Exception):
+    """Everything docqa raises on purpose."""
+
+
+class CorpusError(DocqaError):
+    """Something is wrong with the corpus."""
+
+
+class CorpusNotFoundError(CorpusError):
+    """The corpus folder is missing."""
+
+    def __init__(self, corpus_dir: Path) -> None:
+        super().__init__(f"no corpus folder at '{corpus_dir}'; create it and copy documents into it")
+        self.corpus_dir = corpus_dir
+
+
+class DocumentReadError(CorpusError):
+    """One document cannot be read; a sync reports it as skipped and goes on."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"cannot read '{path}': {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class EmbeddingError(DocqaError):
+    """The embedder cannot do its work, or did it wrongly."""
+
+
+class ModelNotFoundError(EmbeddingError):
+    """The model cannot be loaded."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"cannot load the model '{name}': {reason}")
+        self.name = name
+
+
+class StoreError(DocqaError):
+    """Something is wrong with the store, the index on disk."""
+
+
+class IndexNotFoundError(StoreError):
+    """Nothing has been synced yet."""
+
+    def __init__(self, embeddings_dir: Path) -> None:
+        super().__init__(f"no index in '{embeddings_dir}'; run 'docqa sync' to build it")
+        self.embeddings_dir = embeddings_dir
+
+
+class IndexMismatchError(StoreError):
+    """The store was made with another model."""
+
+    def __init__(self, stored: str, given: str) -> None:
+        super().__init__(
+            f"the index was made with the model '{stored}', not with '{given}'; "
+            f"leave the model out to use '{stored}', or run 'docqa sync --force --model {given}' to embed anew"
+        )
+        self.stored = stored
+        self.given = given
+
+
+class StoreLockedError(StoreError):
+    """Another sync is writing the store."""
+
+    def __init__(self, embeddings_dir: Path) -> None:
+        super().__init__(f"another sync is writing '{embeddings_dir}'; wait until it has finished, then try again")
+        self.embeddings_dir = embeddings_dir
+
+
+class CorruptIndexError(StoreError):
+    """The store's files disagree with its manifest."""
+
+    def __init__(self, embeddings_dir: Path, reason: str) -> None:
+        super().__init__(f"the index in '{embeddings_dir}' is damaged: {reason}; run 'docqa sync' to rebuild it")
+        self.embeddings_dir = embeddings_dir
+        self.reason = reason
+
+
+class PortInUseError(DocqaError):
+    """The port of the web chat is taken."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"port {port} on {host} is in use; stop what uses it, or choose another with --port")
+        self.port = port

@@ -1,0 +1,206 @@
+"""The index: passages in FAISS, their sentences' embeddings, and BM25, row for row. Only this module imports faiss.
+
+An index never changes once built. Row i is passage i; the sentences of passage i are the rows
+``starts[i]`` to ``starts[i + 1]`` of the sentence embeddings.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docqa.types import Embeddings, PassageEmbeddings
+
+CANDIDATES = 100
+"""How many rows each signal proposes. More changed no figure of the quality benchmark."""
+BACKGROUND_ROWS = 1_000
+"""How many rows, evenly spaced, stand for all when a signal's mean and deviation are taken."""
+
+PASSAGES_FILE = "passages.faiss"
+SENTENCES_FILE = "sentences.npy"
+STARTS_FILE = "starts.npy"
+TERMS_FOLDER = "terms"
+VOCABULARY_FILE = "vocabulary.json"
+
+Rows = NDArray[np.int64]
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One way of scoring candidate rows, with the mean and deviation of the same score over the background."""
+
+    scores: Scores
+    mean: float
+    deviation: float
+
+    def standardised(self) -> Scores:
+        """Return the scores as deviations from the background's mean (z-scores)."""
+        return np.asarray((self.scores - self.mean) / max(self.deviation, 1e-6), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Rows that some signal proposes for a query, each scored by every signal."""
+
+    rows: Rows
+    passage: Signal
+    sentence: Signal
+    terms: Signal
+
+
+class Index:
+    """Search passages by the embedding of the passage, of its best sentence, and by its terms."""
+
+    def __init__(self, passages: Any, sentences: Embeddings, starts: Rows, terms: "_Terms") -> None:
+        if not passages.ntotal == len(starts) - 1 == len(terms):
+            raise ValueError(f"{passages.ntotal} passages, {len(starts) - 1} starts and {len(terms)} rows of terms")
+        self._passages = passages
+        self._sentences = sentences
+        self._starts = starts
+        self._terms = terms
+
+    @classmethod
+    def build(
+        cls, embeddings: PassageEmbeddings, sentence_counts: Sequence[int], terms: Sequence[Sequence[str]]
+    ) -> "Index":
+        """Build an index from the embeddings of n passages, their numbers of sentences and their terms."""
+        passages = _faiss().IndexFlatIP(embeddings.passages.shape[1])
+        passages.add(np.ascontiguousarray(embeddings.passages, np.float32))
+        starts = np.concatenate([[0], np.cumsum(sentence_counts, dtype=np.int64)]).astype(np.int64)
+        return cls(passages, embeddings.sentences, starts, _Terms.build(terms))
+
+    def write(self, folder: Path) -> None:
+        """Write the index as files into a folder; the same index always gives the same bytes."""
+        _faiss().write_index(self._passages, str(folder / PASSAGES_FILE))
+        np.save(folder / SENTENCES_FILE, self._sentences)
+        np.save(folder / STARTS_FILE, self._starts)
+        self._terms.write(folder)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Index":
+        """Read an index from a folder, the sentence embeddings mapped into memory.
+
+        Raises:
+            RuntimeError, ValueError, OSError: a file is missing or not what it should be.
+        """
+        passages = _faiss().read_index(str(folder / PASSAGES_FILE))
+        sentences = np.load(folder / SENTENCES_FILE, mmap_mode="r")
+        return cls(passages, sentences, np.load(folder / STARTS_FILE), _Terms.read(folder))
+
+    def __len__(self) -> int:
+        return int(self._passages.ntotal)
+
+    @property
+    def dimension(self) -> int:
+        """Return the length of an embedding."""
+        return int(self._passages.d)
+
+    def embeddings(self, row: int) -> PassageEmbeddings:
+        """Return the embeddings of one row, bit for bit: ``(1, d)`` and ``(sentences, d)``."""
+        passage = self._passages.reconstruct(row)[None]
+        return PassageEmbeddings(passage, self._sentences[self._starts[row] : self._starts[row + 1]])
+
+    def sentence_scores(self, row: int, query: Embeddings) -> Scores:
+        """Return the inner product of the query with each sentence of one row."""
+        return np.asarray(self._sentences[self._starts[row] : self._starts[row + 1]] @ query, np.float32)
+
+    def rarity(self, term: str) -> float:
+        """Return a term's inverse document frequency, as BM25 counts it; a term in no passage is the rarest."""
+        return self._terms.rarity(term)
+
+    def search(self, query: Embeddings, terms: Sequence[str], k: int) -> Candidates:
+        """Propose rows for a query and score them by each signal.
+
+        Args:
+            query: the query's embedding, ``(d,)``.
+            terms: the query's terms.
+            k: at least how many rows are wanted; fewer come when the index is smaller.
+        """
+        wanted = min(len(self), max(k, CANDIDATES))
+        _, passage_rows = self._passages.search(query[None], wanted)
+        by_sentence = np.maximum.reduceat(self._sentences @ query, self._starts[:-1])
+        by_terms = self._terms.scores(terms)
+        rows = np.unique(np.concatenate([passage_rows[0], _best(by_sentence, wanted), _best(by_terms, wanted)]))
+        background = np.unique(np.linspace(0, len(self) - 1, min(len(self), BACKGROUND_ROWS)).astype(np.int64))
+        return Candidates(
+            rows,
+            _signal(self._passages.reconstruct_batch(rows) @ query, self._passages.reconstruct_batch(background) @ query),
+            _signal(by_sentence[rows], by_sentence[background]),
+            _signal(by_terms[rows], by_terms[background]),
+        )
+
+
+class _Terms:
+    """BM25 over the passages' terms, by bm25s (Lucene's variant, k1 = 1.5, b = 0.75)."""
+
+    def __init__(self, scorer: Any, vocabulary: dict[str, int], rows: int) -> None:
+        self._scorer = scorer
+        self._vocabulary = vocabulary
+        self._rows = rows
+
+    @classmethod
+    def build(cls, terms: Sequence[Sequence[str]]) -> "_Terms":
+        import bm25s
+        from bm25s.tokenization import Tokenized
+
+        vocabulary = {term: number for number, term in enumerate(sorted({term for row in terms for term in row}))}
+        scorer = bm25s.BM25(method="lucene")
+        if vocabulary:
+            numbers = [[vocabulary[term] for term in row] for row in terms]
+            scorer.index(Tokenized(ids=numbers, vocab=vocabulary), create_empty_token=False, show_progress=False)
+        return cls(scorer, vocabulary, len(terms))
+
+    def write(self, folder: Path) -> None:
+        (folder / TERMS_FOLDER).mkdir()
+        vocabulary = {"rows": self._rows, "vocabulary": list(self._vocabulary)}
+        (folder / TERMS_FOLDER / VOCABULARY_FILE).write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")
+        if self._vocabulary:
+            self._scorer.save(folder / TERMS_FOLDER, show_progress=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> "_Terms":
+        import bm25s
+
+        stored = json.loads((folder / TERMS_FOLDER / VOCABULARY_FILE).read_text("utf-8"))
+        vocabulary = {term: number for number, term in enumerate(stored["vocabulary"])}
+        scorer = None
+        if vocabulary:
+            scorer = bm25s.BM25.load(folder / TERMS_FOLDER, mmap=True, load_vocab=False, show_progress=False)
+        return cls(scorer, vocabulary, stored["rows"])
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def scores(self, terms: Sequence[str]) -> Scores:
+        numbers = [self._vocabulary[term] for term in terms if term in self._vocabulary]
+        if not numbers:
+            return np.zeros(self._rows, np.float32)
+        return np.asarray(self._scorer.get_scores_from_ids(numbers), np.float32)
+
+    def rarity(self, term: str) -> float:
+        number = self._vocabulary.get(term)
+        frequency = 0
+        if number is not None:
+            begin, end = self._scorer.scores["indptr"][number : number + 2]
+            frequency = int(end - begin)
+        return float(np.log(1 + (self._rows - frequency + 0.5) / (frequency + 0.5)))
+
+
+def _faiss() -> Any:
+    import faiss
+
+    faiss.omp_set_num_threads(1)  # one query at a time is faster on one thread, and leaves the cores to the model
+    return faiss
+
+
+def _best(scores: Scores, count: int) -> Rows:
+    return np.argpartition(-scores, count - 1)[:count]
+
+
+def _signal(scores: Scores, background: Scores) -> Signal:
+    return Signal(scores, float(background.mean()), float(background.std()))

@@ -1,0 +1,86 @@
+"""Serialising: hits, answers, diffs and reports as JSON-ready values, the stable form of ``--json`` and of the chat's API."""
+
+from typing import Any
+
+from docqa.types import Answer, CorpusDiff, Hit, Quote, SkippedDocument, Span, StoreSummary, SyncReport
+
+JSON = dict[str, Any]
+
+
+def hit_to_json(hit: Hit) -> JSON:
+    """Turn a hit into JSON; spans are ``[start, end]`` in characters of the document's text."""
+    passage = hit.passage
+    return {
+        "rank": hit.rank,
+        "score": round(hit.score, 6),
+        "document": passage.document,
+        "title": passage.title,
+        "headings": list(passage.headings),
+        "locator": passage.locator,
+        "span": _span(passage.span),
+        "text": passage.text,
+        "evidence": [_span(span) for span in hit.evidence],
+    }
+
+
+def answer_to_json(answer: Answer) -> JSON:
+    """Turn an answer into JSON."""
+    return {
+        "query": answer.query,
+        "answered": answer.answered,
+        "confidence": round(answer.confidence, 4),
+        "quotes": [_quote(quote) for quote in answer.quotes],
+        "hits": [hit_to_json(hit) for hit in answer.hits],
+    }
+
+
+def diff_to_json(diff: CorpusDiff) -> JSON:
+    """Turn a diff into JSON."""
+    return {
+        "added": list(diff.added),
+        "changed": list(diff.changed),
+        "removed": list(diff.removed),
+        "unchanged": list(diff.unchanged),
+    }
+
+
+def report_to_json(report: SyncReport) -> JSON:
+    """Turn a sync's report into JSON."""
+    return {
+        "diff": diff_to_json(report.diff),
+        "skipped": [_skipped(skipped) for skipped in report.skipped],
+        "passages": report.passages,
+        "embedded": report.embedded,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def status_to_json(summary: StoreSummary, diff: CorpusDiff) -> JSON:
+    """Turn what a store holds, and how the corpus differs from it, into JSON."""
+    return {
+        "stale": bool(diff),
+        "generation": summary.generation,
+        "model": summary.model,
+        "documents": summary.documents,
+        "passages": summary.passages,
+        "synced": summary.synced.isoformat(),
+        "skipped": [_skipped(skipped) for skipped in summary.skipped],
+        "diff": diff_to_json(diff),
+    }
+
+
+def _quote(quote: Quote) -> JSON:
+    return {
+        "document": quote.document,
+        "span": _span(quote.span),
+        "text": quote.text,
+        "citation": quote.citation,
+    }
+
+
+def _skipped(skipped: SkippedDocument) -> JSON:
+    return {"path": skipped.path, "reason": skipped.reason}
+
+
+def _span(span: Span) -> list[int]:
+    return [span.start, span.end]

@@ -1,0 +1,223 @@
+"""The store: the index on disk as immutable generations. Only this module writes ``embeddings/``.
+
+    embeddings/
+    ├── manifest.json         the commit point: replaced as a whole, last of all
+    └── 3f9c2a1047be/         one generation
+        ├── texts.sqlite      documents, blocks, passages, sentences, by row
+        ├── passages.faiss    row i is passage i
+        ├── sentences.npy     row-aligned through starts.npy, memory-mapped
+        └── terms/            BM25
+
+A reader opens every file of a generation at once, so that a later sync may remove the folder under it.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import filelock
+
+from docqa.errors import CorruptIndexError, IndexNotFoundError, StoreError, StoreLockedError
+from docqa.index import Index
+from docqa.texts import Texts
+from docqa.types import Chunking, SkippedDocument, StoreSummary
+
+FORMAT = 1
+MANIFEST_FILE = "manifest.json"
+LOCK_FILE = ".lock"
+TEXTS_FILE = "texts.sqlite"
+GENERATION = re.compile(r"[0-9a-f]{12}")
+OPEN_ATTEMPTS = 5
+"""How often a reader looks again when a sync replaced the generation between manifest and files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a store says of itself.
+
+    ``documents`` maps paths to digests; ``refused`` those files whose bytes could not be read as documents;
+    ``files`` the generation's files to their SHA-256.
+    """
+
+    model: str
+    model_digest: str
+    dimension: int
+    chunking: Chunking
+    reader_version: int
+    documents: dict[str, str]
+    refused: dict[str, str]
+    skipped: tuple[SkippedDocument, ...]
+    passages: int
+    generation: str = ""
+    synced: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def summary(self) -> StoreSummary:
+        """Sum up what the store holds."""
+        synced = datetime.fromisoformat(self.synced)
+        return StoreSummary(self.generation, self.model, len(self.documents), self.passages, synced, self.skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One complete saved state of the index, open for reading."""
+
+    manifest: Manifest
+    index: Index
+    texts: Texts
+
+
+def read_manifest(embeddings_dir: Path) -> Manifest:
+    """Read a store's manifest.
+
+    Raises:
+        IndexNotFoundError: there is none; nothing has been synced yet.
+        CorruptIndexError: it cannot be understood.
+    """
+    try:
+        fields = json.loads((embeddings_dir / MANIFEST_FILE).read_text("utf-8"))
+        if fields["format"] != FORMAT:
+            raise CorruptIndexError(embeddings_dir, f"its format is {fields['format']}, not {FORMAT}")
+        fields["chunking"] = Chunking(**fields["chunking"])
+        fields["skipped"] = tuple(SkippedDocument(**skipped) for skipped in fields["skipped"])
+        manifest = Manifest(**fields)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise IndexNotFoundError(embeddings_dir) from exc
+    except OSError as exc:
+        raise StoreError(f"cannot read the index in '{embeddings_dir}': {exc.strerror}; check its permissions") from exc
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise CorruptIndexError(embeddings_dir, f"its {MANIFEST_FILE} cannot be understood") from exc
+    if not GENERATION.fullmatch(manifest.generation):
+        raise CorruptIndexError(embeddings_dir, f"its {MANIFEST_FILE} names no generation")
+    return manifest
+
+
+def open_generation(embeddings_dir: Path) -> Generation:
+    """Open the current generation, every file checked against the manifest.
+
+    Raises:
+        IndexNotFoundError: nothing has been synced yet.
+        CorruptIndexError: the files disagree with the manifest.
+    """
+    for attempt in range(OPEN_ATTEMPTS):
+        manifest = read_manifest(embeddings_dir)
+        try:
+            return _open(embeddings_dir, manifest)
+        except CorruptIndexError:
+            replaced = read_manifest(embeddings_dir).generation != manifest.generation
+            if not replaced or attempt == OPEN_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+@contextmanager
+def write_lock(embeddings_dir: Path) -> Iterator[None]:
+    """Hold the store for writing; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        StoreLockedError: another process or thread holds it.
+        StoreError: the folder cannot be written.
+    """
+    with _writing(embeddings_dir):
+        embeddings_dir.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(embeddings_dir / LOCK_FILE, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as exc:
+        raise StoreLockedError(embeddings_dir) from exc
+    except OSError as exc:
+        raise StoreError(f"cannot write to '{embeddings_dir}': {exc.strerror}; check its permissions") from exc
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def new_generation(embeddings_dir: Path) -> Iterator[Path]:
+    """Make a folder for a new generation; it is removed again when the block fails."""
+    folder = embeddings_dir / secrets.token_hex(6)
+    with _writing(embeddings_dir):
+        folder.mkdir()
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+def commit(embeddings_dir: Path, folder: Path, manifest: Manifest) -> Manifest:
+    """Make a generation the current one, whole or not at all, and remove the others."""
+    fields = asdict(manifest) | {
+        "format": FORMAT,
+        "generation": folder.name,
+        "synced": datetime.now(UTC).isoformat(timespec="seconds"),
+        "files": {path.relative_to(folder).as_posix(): _digest(path) for path in _files(folder)},
+    }
+    with _writing(embeddings_dir):
+        for path in [*_files(folder), *(path for path in folder.rglob("*") if path.is_dir()), folder]:
+            _flush(path)
+        beside = embeddings_dir / f"{MANIFEST_FILE}.new"
+        beside.write_text(json.dumps(fields, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        _flush(beside)
+        os.replace(beside, embeddings_dir / MANIFEST_FILE)
+        _flush(embeddings_dir)
+    for other in embeddings_dir.iterdir():
+        if GENERATION.fullmatch(other.name) and other.name != folder.name:
+            shutil.rmtree(other, ignore_errors=True)
+    return read_manifest(embeddings_dir)
+
+
+def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
+    folder = embeddings_dir / manifest.generation
+    try:
+        for name, digest in manifest.files.items():
+            if _digest(folder / name) != digest:
+                raise CorruptIndexError(embeddings_dir, f"{name} is not as it was written")
+        texts = Texts.open(folder / TEXTS_FILE)
+        index = Index.read(folder)
+    except FileNotFoundError as exc:
+        raise CorruptIndexError(embeddings_dir, f"{Path(exc.filename).name} is missing") from exc
+    except (OSError, ValueError, KeyError, RuntimeError) as exc:
+        raise CorruptIndexError(embeddings_dir, str(exc)) from exc
+    if len(index) != manifest.passages:
+        raise CorruptIndexError(embeddings_dir, f"{len(index)} passages instead of {manifest.passages}")
+    return Generation(manifest, index, texts)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file or a folder's entries to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _writing(embeddings_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as exc:  # faiss reports a failed write as a RuntimeError
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise StoreError(
+            f"cannot write the index to '{embeddings_dir}': {reason}; the previous index is intact"
+        ) from exc

@@ -1,0 +1,35 @@
+"""Terms: text → the stemmed words that BM25 and the coverage of a query count."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import Stemmer
+from bm25s.stopwords import STOPWORDS_EN_PLUS
+
+from docqa.types import Passage
+
+WORD = re.compile(r"\w+")
+STOP_WORDS = frozenset(STOPWORDS_EN_PLUS)
+
+_stem = lru_cache(1 << 16)(Stemmer.Stemmer("english").stemWord)
+
+
+def extract_terms(text: str) -> list[str]:
+    """List the terms of a text in order: lower case, without accents, without stop words, stemmed (Porter 2).
+
+    Source: bm25s' list of 179 English stop words; the Snowball project's English stemmer.
+    """
+    return [_stem(word) for word in WORD.findall(_plain(text)) if word not in STOP_WORDS]
+
+
+def index_terms(passage: Passage) -> list[str]:
+    """List the terms a passage is found by: those of its document's title, its headings and its text."""
+    return extract_terms("\n".join([passage.title, *passage.headings, passage.text]))
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()

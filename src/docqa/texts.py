@@ -1,0 +1,168 @@
+"""The texts of a generation: documents and passages by row, in one SQLite file. Only this module imports sqlite3.
+
+SQLite fetches the few rows a query needs from a file of any size, and needs no server and no parsing on opening.
+"""
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from urllib.parse import quote
+
+from docqa.types import Block, Document, IndexedDocument, Passage, Span
+
+SCHEMA = """
+CREATE TABLE documents (
+    number INTEGER PRIMARY KEY, path TEXT UNIQUE, digest TEXT, title TEXT, text TEXT, blocks TEXT
+);
+CREATE TABLE passages (
+    row INTEGER PRIMARY KEY, document INTEGER REFERENCES documents, key BLOB,
+    start INTEGER, end INTEGER, headings TEXT, locator TEXT, text TEXT, sentences TEXT
+);
+CREATE INDEX passages_of_document ON passages (document, row);
+"""
+PASSAGE = "SELECT d.path, d.title, p.headings, p.start, p.end, p.locator, p.text, p.sentences"
+OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
+
+
+class Texts:
+    """Read and, while a generation is made, write the documents and passages of a generation."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    @classmethod
+    @contextmanager
+    def create(cls, path: Path) -> Iterator["Texts"]:
+        """Create a file to be written in a ``with`` block, which completes it.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + SCHEMA)
+            yield cls(connection)
+            connection.execute("COMMIT")
+        except sqlite3.Error as exc:
+            raise OSError(f"{path.name}: {exc}") from exc
+        finally:
+            connection.close()
+
+    @classmethod
+    def open(cls, path: Path) -> "Texts":
+        """Open a complete file for reading, by any thread, also after the file is removed.
+
+        Raises:
+            ValueError: the file is missing or not what it should be.
+        """
+        try:
+            uri = f"file:{quote(str(path.resolve()))}?mode=ro&immutable=1"
+            connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            connection.execute("SELECT count(*) FROM documents").fetchone()
+        except sqlite3.Error as exc:
+            raise ValueError(f"{path.name}: {exc}") from exc
+        return cls(connection)
+
+    def add(self, document: Document, passages: Sequence[Passage]) -> None:
+        """Append a document and its passages."""
+        blocks = json.dumps([(b.kind, *astuple(b.span), b.page, b.headings) for b in document.blocks])
+        row = (document.path, document.digest, document.title, document.text, blocks)
+        insert = "INSERT INTO documents (path, digest, title, text, blocks) VALUES (?, ?, ?, ?, ?)"
+        number = self._connection.execute(insert, row).lastrowid
+        rows = self._row_count()
+        self._connection.executemany(
+            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(rows + i, number, passage_key(passage), *_columns(passage)) for i, passage in enumerate(passages)],
+        )
+
+    def copy(self, other: "Texts", path: str) -> None:
+        """Append a document and its passages as another generation has them."""
+        document = other._fetch("SELECT path, digest, title, text, blocks FROM documents WHERE path = ?", path)[0]
+        insert = "INSERT INTO documents (path, digest, title, text, blocks) VALUES (?, ?, ?, ?, ?)"
+        number = self._connection.execute(insert, document).lastrowid
+        columns = "key, start, end, headings, locator, text, sentences"
+        of_document = "document = (SELECT number FROM documents WHERE path = ?) ORDER BY row"
+        passages = other._fetch(f"SELECT {columns} FROM passages WHERE {of_document}", path)
+        rows = self._row_count()
+        self._connection.executemany(
+            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(rows + i, number, *passage) for i, passage in enumerate(passages)],
+        )
+
+    def passage(self, row: int) -> Passage:
+        """Return the passage of a row of the index."""
+        return _passage(self._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE p.row = ?", row)[0])
+
+    def passages(self, path: str) -> list[tuple[int, Passage]]:
+        """List a document's passages with their rows, in order."""
+        rows = self._fetch(f"{PASSAGE}, p.row {OF_PASSAGES} WHERE d.path = ? ORDER BY p.row", path)
+        return [(row[-1], _passage(row[:-1])) for row in rows]
+
+    def document(self, path: str) -> Document:
+        """Return a document.
+
+        Raises:
+            KeyError: there is none of that path.
+        """
+        found = self._fetch("SELECT path, digest, title, text, blocks FROM documents WHERE path = ?", path)
+        if not found:
+            raise KeyError(path)
+        *fields, blocks = found[0]
+        return Document(*fields, tuple(_block(*block) for block in json.loads(blocks)))
+
+    def documents(self) -> list[IndexedDocument]:
+        """List the documents by path, with their headings and numbers of passages."""
+        rows = self._fetch(f"SELECT d.path, d.title, p.headings {OF_PASSAGES} ORDER BY d.path, p.row")
+        listed: dict[str, tuple[str, list[str]]] = {
+            path: (title, []) for path, title in self._fetch("SELECT path, title FROM documents ORDER BY path")
+        }
+        for path, _, headings in rows:
+            listed[path][1].append(headings)
+        return [
+            IndexedDocument(path, title, _last_headings(passages), len(passages))
+            for path, (title, passages) in listed.items()
+        ]
+
+    def rows_by_key(self) -> dict[bytes, int]:
+        """Map what each passage embeds (see `passage_key`) to its row."""
+        return dict(self._fetch("SELECT key, row FROM passages ORDER BY row DESC"))
+
+    def _row_count(self) -> int:
+        return int(self._fetch("SELECT count(*) FROM passages")[0][0])
+
+    def _fetch(self, query: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
+        with self._lock:
+            return self._connection.execute(query, parameters).fetchall()
+
+
+def passage_key(passage: Passage) -> bytes:
+    """Digest what an embedder sees of a passage: its text and where its sentences are."""
+    sentences = [(span.start - passage.span.start, span.end - passage.span.start) for span in passage.sentences]
+    return hashlib.sha256(json.dumps([passage.text, sentences]).encode()).digest()[:16]
+
+
+def _columns(passage: Passage) -> tuple[object, ...]:
+    sentences = json.dumps([astuple(span) for span in passage.sentences])
+    return (*astuple(passage.span), json.dumps(passage.headings), passage.locator, passage.text, sentences)
+
+
+def _passage(row: tuple) -> Passage:  # type: ignore[type-arg]
+    path, title, headings, start, end, locator, text, sentences = row
+    spans = tuple(Span(*span) for span in json.loads(sentences))
+    return Passage(path, title, tuple(json.loads(headings)), Span(start, end), locator, text, spans)
+
+
+def _block(kind: str, start: int, end: int, page: int | None, headings: list[str]) -> Block:
+    return Block(kind, Span(start, end), page, tuple(headings))  # type: ignore[arg-type]
+
+
+def _last_headings(paths: list[str]) -> tuple[str, ...]:
+    """List the innermost headings of passages, each once."""
+    found = (json.loads(path) for path in dict.fromkeys(paths))
+    return tuple(dict.fromkeys(path[-1] for path in found if path))

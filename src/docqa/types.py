@@ -1,0 +1,211 @@
+"""The values docqa passes around: frozen, slotted dataclasses and two array aliases."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Embeddings = NDArray[np.float32]
+"""Unit rows: shape ``(d,)`` for one embedding, ``(n, d)`` for several."""
+
+BlockKind = Literal["heading", "paragraph", "list_item", "table", "code", "front_matter"]
+
+Progress = Callable[[int, int], None]
+"""Called with the number of passages embedded so far and in all."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Half-open ``[start, end)`` of characters in a document's text."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"span [{self.start}, {self.end}) is not within 0 <= start <= end")
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def overlaps(self, other: "Span") -> bool:
+        """Tell whether the two spans share a character."""
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One structural piece of a document.
+
+    ``headings`` is the path of headings above the block, outermost first; a heading's own text is not in its path.
+    """
+
+    kind: BlockKind
+    span: Span
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file of the corpus: ``path`` is POSIX, relative to the corpus folder, ``digest`` the SHA-256 of its bytes."""
+
+    path: str
+    digest: str
+    title: str
+    text: str
+    blocks: tuple[Block, ...]
+
+    def __getitem__(self, span: Span) -> str:
+        return self.text[span.start : span.end]
+
+    def locate(self, span: Span) -> str:
+        """Say for people where a span stands: ``§ Pricing › Refunds, lines 12–18``."""
+        block = next((block for block in self.blocks if block.span.overlaps(span)), None)
+        headings = block.headings if block else ()
+        section = f"§ {' › '.join(headings)}, " if headings else ""
+        if block and block.page is not None:
+            return f"{section}page {block.page}"
+        first = self.text.count("\n", 0, span.start) + 1
+        last = first + self.text.count("\n", span.start, span.end)
+        return section + (f"line {first}" if first == last else f"lines {first}–{last}")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What is embedded, retrieved and cited; ``document.text[span] == text`` always.
+
+    ``document`` is the document's path; ``sentences`` are spans in the document, within ``span``.
+    """
+
+    document: str
+    title: str
+    headings: tuple[str, ...]
+    span: Span
+    locator: str
+    text: str
+    sentences: tuple[Span, ...]
+
+    def quote(self, span: Span) -> str:
+        """Return the words of the document at a span within the passage."""
+        return self.text[span.start - self.span.start : span.end - self.span.start]
+
+
+@dataclass(frozen=True, slots=True)
+class PassageEmbeddings:
+    """Embeddings of n passages, ``(n, d)``, and of all their sentences in order, ``(m, d)``."""
+
+    passages: Embeddings
+    sentences: Embeddings
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A retrieved passage. Rank 1 is best; a higher score is better, comparable within one query only.
+
+    ``evidence`` are the spans, in the document, of the sentences that speak to the query.
+    """
+
+    passage: Passage
+    score: float
+    rank: int
+    evidence: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The exact words of a document that answer the question: ``document.text[span] == text``.
+
+    ``citation`` names the document's title and the locator of the quote.
+    """
+
+    document: str
+    span: Span
+    text: str
+    citation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What docqa says to a query.
+
+    ``answered`` is false when the documents do not seem to hold an answer; ``quotes`` is then empty and ``hits`` are
+    merely the closest passages. ``confidence`` is a probability in [0, 1] that the corpus answers the query.
+    """
+
+    query: str
+    quotes: tuple[Quote, ...]
+    hits: tuple[Hit, ...]
+    confidence: float
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chunking:
+    """How documents are divided: at most ``size`` tokens a passage, ``overlap`` whole sentences shared by neighbours."""
+
+    size: int
+    overlap: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size < 8:
+            raise ValueError(f"passage size must be at least 8 tokens, not {self.size}")
+        if self.overlap < 0:
+            raise ValueError(f"overlap must be 0 sentences or more, not {self.overlap}")
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusDiff:
+    """How the corpus differs from the store, as document paths in order."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedDocument:
+    """A file of the corpus that is not indexed, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync did: ``passages`` are in the index now, ``embedded`` of them were embedded by this sync."""
+
+    diff: CorpusDiff
+    skipped: tuple[SkippedDocument, ...]
+    passages: int
+    embedded: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A document as the store lists it, without its text."""
+
+    path: str
+    title: str
+    headings: tuple[str, ...]
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSummary:
+    """What a store holds."""
+
+    generation: str
+    model: str
+    documents: int
+    passages: int
+    synced: datetime
+    skipped: tuple[SkippedDocument, ...]
