@@ -4,21 +4,20 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import sentencex
+import nupunkt
 
 from docqa.types import Block, Chunking, Document, Passage, Span
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
-DEFAULT_CHUNKING = Chunking(size=180)
+DEFAULT_CHUNKING = Chunking(size=200)
 
 MAX_SENTENCE = 2_000
 """Characters; what is longer is cut even when the tokenizer sees few tokens in it (one endless word, say)."""
 MAX_WORD = 100
 """Characters; BERT's tokenizers take a longer word for one unknown token."""
 
-LANGUAGE = "en"
-SPACE = re.compile(r"\s")
+IDEOGRAPHIC_SENTENCE = re.compile(r"[^。！？]*[。！？]+[」』）”]*|[^。！？]+")
 HAS_WORD = re.compile(r"\w")
 LINE = re.compile(r"\S[^\r\n]*")
 TABLE_RULE = re.compile(r"[\s|:+=-]+")
@@ -44,9 +43,7 @@ def chunk(document: Document, *, count_tokens: CountTokens, chunking: Chunking =
             span = Span(sentences[0].start, sentences[-1].end)
             locator = document.locate(span)
             passages.append(
-                Passage(
-                    document.path, document.title, blocks[0].headings, span, locator, document[span], sentences
-                )
+                Passage(document.path, document.title, blocks[0].headings, span, locator, document[span], sentences)
             )
     return passages
 
@@ -54,13 +51,13 @@ def chunk(document: Document, *, count_tokens: CountTokens, chunking: Chunking =
 def split_sentences(text: str) -> list[Span]:
     """Find the sentences of a paragraph: in order, apart, without the white space around them."""
     spans = []
-    flat = SPACE.sub(" ", text)  # a line end, or a blank line where a page ended, does not end a sentence
-    for boundary in sentencex.get_sentence_boundaries(LANGUAGE, flat):
-        start, end = boundary["start_index"], boundary["end_index"]
-        words = text[start:end].strip()
-        if HAS_WORD.search(words):
-            start = text.index(words, start, end)
-            spans.append(Span(start, start + len(words)))
+    # without paragraph breaks, for a sentence may run across a blank line where a page ended
+    for start, end in nupunkt.sentence_spans(text, paragraph_breaks=False):
+        for part in IDEOGRAPHIC_SENTENCE.finditer(text, start, end):
+            words = part.group().strip()
+            if HAS_WORD.search(words):
+                first = text.index(words, part.start())
+                spans.append(Span(first, first + len(words)))
     return spans
 
 

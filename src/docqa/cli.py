@@ -14,15 +14,17 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import docqa
+from docqa.chunking import DEFAULT_CHUNKING
 from docqa.errors import DocqaError
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
 from docqa.store import read_manifest
 from docqa.types import Answer, Chunking, CorpusDiff, Hit, Passage, Progress, Span, SyncReport
 
 Parser = argparse.ArgumentParser
-Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 STALE, NO_ANSWER, INTERRUPTED = 3, 4, 130
 DEFAULT_K = 5
@@ -263,7 +265,8 @@ def _add_sync(verbs: Verbs) -> None:
     parser = _add_verb(verbs, sync, "make the index agree with the documents", "--corpus ~/papers")
     _add_corpus(parser)
     _add_model(parser)
-    parser.add_argument("--size", type=int, metavar="TOKENS", help="the longest passage (as in the index, else 180)")
+    longest = f"the longest passage (as in the index, else {DEFAULT_CHUNKING.size})"
+    parser.add_argument("--size", type=int, metavar="TOKENS", help=longest)
     parser.add_argument("--overlap", type=int, default=0, metavar="N", help="sentences passages share (%(default)s)")
     parser.add_argument("--force", action="store_true", help="embed everything anew; needed to change the model")
     _add_json(parser)
@@ -278,7 +281,8 @@ def _add_query(verbs: Verbs, verb: Callable[[argparse.Namespace], int], summary:
 
 
 def _add_status(verbs: Verbs) -> None:
-    parser = _add_verb(verbs, status, "show what is indexed and what has changed since; exit code 3 when stale", "--json")
+    summary = "show what is indexed and what has changed since; exit code 3 when stale"
+    parser = _add_verb(verbs, status, summary, "--json")
     _add_corpus(parser)
     _add_json(parser)
 
@@ -287,6 +291,6 @@ def _add_chat(verbs: Verbs) -> None:
     parser = _add_verb(verbs, chat, "sync, then open the web chat", "--port 8080")
     _add_corpus(parser)
     _add_model(parser)
-    parser.add_argument("--host", default=DEFAULT_HOST, help="the address to listen on (%(default)s: this machine only)")
+    parser.add_argument("--host", default=DEFAULT_HOST, help="the address to listen on (%(default)s, this machine)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the port to listen on (%(default)s)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")

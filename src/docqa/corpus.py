@@ -34,7 +34,8 @@ def list_corpus(corpus_dir: Path, suffixes: frozenset[str]) -> Listing:
     digests, skipped = {}, []
     for path, reason in sorted(_walk(corpus_dir)):
         if not reason and PurePosixPath(path).suffix.lower() not in suffixes:
-            reason = f"docqa does not read {PurePosixPath(path).suffix or 'files without a suffix'}; " + _known(suffixes)
+            kind = PurePosixPath(path).suffix or "files without a suffix"
+            reason = f"docqa does not read {kind}; it reads {', '.join(sorted(suffixes))}"
         try:
             if not reason:
                 digests[path] = digest(read_bytes(corpus_dir, path))
@@ -98,7 +99,3 @@ def _why_not_followed(file: Path, corpus_dir: Path) -> str:
 
 def _is_undecodable(name: str) -> bool:
     return any(0xD800 <= ord(character) <= 0xDFFF for character in name)
-
-
-def _known(suffixes: frozenset[str]) -> str:
-    return f"it reads {', '.join(sorted(suffixes))}"

@@ -4,7 +4,6 @@ An index never changes once built. Row i is passage i; the sentences of passage 
 ``starts[i]`` to ``starts[i + 1]`` of the sentence embeddings.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ PASSAGES_FILE = "passages.faiss"
 SENTENCES_FILE = "sentences.npy"
 STARTS_FILE = "starts.npy"
 TERMS_FOLDER = "terms"
-VOCABULARY_FILE = "vocabulary.json"
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -90,7 +88,8 @@ class Index:
         """
         passages = _faiss().read_index(str(folder / PASSAGES_FILE))
         sentences = np.load(folder / SENTENCES_FILE, mmap_mode="r")
-        return cls(passages, sentences, np.load(folder / STARTS_FILE), _Terms.read(folder))
+        starts = np.load(folder / STARTS_FILE)
+        return cls(passages, sentences, starts, _Terms.read(folder, passages.ntotal))
 
     def __len__(self) -> int:
         return int(self._passages.ntotal)
@@ -127,9 +126,10 @@ class Index:
         by_terms = self._terms.scores(terms)
         rows = np.unique(np.concatenate([passage_rows[0], _best(by_sentence, wanted), _best(by_terms, wanted)]))
         background = np.unique(np.linspace(0, len(self) - 1, min(len(self), BACKGROUND_ROWS)).astype(np.int64))
+        by_passage, by_passage_background = (self._passages.reconstruct_batch(r) @ query for r in (rows, background))
         return Candidates(
             rows,
-            _signal(self._passages.reconstruct_batch(rows) @ query, self._passages.reconstruct_batch(background) @ query),
+            _signal(by_passage, by_passage_background),
             _signal(by_sentence[rows], by_sentence[background]),
             _signal(by_terms[rows], by_terms[background]),
         )
@@ -138,9 +138,9 @@ class Index:
 class _Terms:
     """BM25 over the passages' terms, by bm25s (Lucene's variant, k1 = 1.5, b = 0.75)."""
 
-    def __init__(self, scorer: Any, vocabulary: dict[str, int], rows: int) -> None:
+    def __init__(self, scorer: Any, rows: int) -> None:
         self._scorer = scorer
-        self._vocabulary = vocabulary
+        self._vocabulary: dict[str, int] = scorer.vocab_dict if scorer else {}
         self._rows = rows
 
     @classmethod
@@ -148,30 +148,26 @@ class _Terms:
         import bm25s
         from bm25s.tokenization import Tokenized
 
+        # in order, for bm25s by itself numbers terms differently in every process
         vocabulary = {term: number for number, term in enumerate(sorted({term for row in terms for term in row}))}
+        if not vocabulary:
+            return cls(None, len(terms))
+        numbers = [[vocabulary[term] for term in row] for row in terms]
         scorer = bm25s.BM25(method="lucene")
-        if vocabulary:
-            numbers = [[vocabulary[term] for term in row] for row in terms]
-            scorer.index(Tokenized(ids=numbers, vocab=vocabulary), create_empty_token=False, show_progress=False)
-        return cls(scorer, vocabulary, len(terms))
+        scorer.index(Tokenized(ids=numbers, vocab=vocabulary), create_empty_token=False, show_progress=False)
+        return cls(scorer, len(terms))
 
     def write(self, folder: Path) -> None:
-        (folder / TERMS_FOLDER).mkdir()
-        vocabulary = {"rows": self._rows, "vocabulary": list(self._vocabulary)}
-        (folder / TERMS_FOLDER / VOCABULARY_FILE).write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")
-        if self._vocabulary:
+        if self._scorer:
             self._scorer.save(folder / TERMS_FOLDER, show_progress=False)
 
     @classmethod
-    def read(cls, folder: Path) -> "_Terms":
+    def read(cls, folder: Path, rows: int) -> "_Terms":
         import bm25s
 
-        stored = json.loads((folder / TERMS_FOLDER / VOCABULARY_FILE).read_text("utf-8"))
-        vocabulary = {term: number for number, term in enumerate(stored["vocabulary"])}
-        scorer = None
-        if vocabulary:
-            scorer = bm25s.BM25.load(folder / TERMS_FOLDER, mmap=True, load_vocab=False, show_progress=False)
-        return cls(scorer, vocabulary, stored["rows"])
+        if not (folder / TERMS_FOLDER).exists():
+            return cls(None, rows)
+        return cls(bm25s.BM25.load(folder / TERMS_FOLDER, mmap=True, show_progress=False), rows)
 
     def __len__(self) -> int:
         return self._rows

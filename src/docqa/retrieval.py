@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from docqa.answering import Evidence, answer, coverage, select_evidence
+from docqa.answering import Evidence, Information, answer, select_evidence
 from docqa.embedding import Embedder, SentenceTransformerEmbedder
 from docqa.errors import IndexMismatchError
-from docqa.index import Candidates
+from docqa.index import Candidates, Scores
 from docqa.store import Generation, open_generation, read_manifest
 from docqa.terms import extract_terms
 from docqa.types import Answer, Document, Embeddings, Hit, IndexedDocument, Passage, Span, StoreSummary
@@ -20,7 +20,10 @@ PASSAGE_WEIGHT, SENTENCE_WEIGHT, TERMS_WEIGHT = 0.2, 0.4, 0.4
 
 
 class Retriever:
-    """Find the passages of one generation of a store that answer queries. Keep one for many queries; threads may share it."""
+    """Find the passages of a store that answer queries.
+
+    A retriever reads one generation. Keep it for many queries; threads may share it.
+    """
 
     def __init__(self, generation: Generation, embedder: Embedder) -> None:
         manifest = generation.manifest
@@ -43,6 +46,11 @@ class Retriever:
         """
         generation = open_generation(Path(embeddings_dir))
         return cls(generation, embedder or _embedder(generation.manifest.model))
+
+    @property
+    def generation(self) -> str:
+        """Return the name of the generation that is read."""
+        return self._generation.manifest.generation
 
     @property
     def summary(self) -> StoreSummary:
@@ -87,23 +95,24 @@ class Retriever:
             return []
         embedding, terms = self._embedder.embed_query(query), extract_terms(query)
         candidates = index.search(embedding, terms, k)
-        scores = _fuse(candidates)
+        scores, information = _fuse(candidates), Information(terms, index.rarity)
         best = np.lexsort((candidates.rows, -scores))[:k]
         found = []
         for rank, i in enumerate(best, start=1):
             row = int(candidates.rows[i])
             passage = self._generation.texts.passage(row)
-            evidence = self._evidence(passage, row, embedding, terms)
+            evidence = self._evidence(passage, row, embedding, information)
             found.append((Hit(passage, float(scores[i]), rank, evidence.spans), evidence))
         return found
 
-    def _evidence(self, passage: Passage, row: int, query: Embeddings, terms: list[str]) -> Evidence:
-        index = self._generation.index
-        context = extract_terms("\n".join([passage.title, *passage.headings]))
-        coverages = [
-            coverage(terms, context + extract_terms(passage.quote(span)), index.rarity) for span in passage.sentences
-        ]
-        return select_evidence(passage.sentences, index.sentence_scores(row, query).tolist(), coverages)
+    def _evidence(self, passage: Passage, row: int, query: Embeddings, information: Information) -> Evidence:
+        return select_evidence(
+            passage.sentences,
+            self._generation.index.sentence_scores(row, query).tolist(),
+            [set(extract_terms(passage.quote(span))) for span in passage.sentences],
+            context=set(extract_terms("\n".join([passage.title, *passage.headings]))),
+            information=information,
+        )
 
     def _cite(self, path: str, span: Span) -> str:
         document = self._document(path)
@@ -126,7 +135,7 @@ def ask(query: str, k: int = 5, *, embeddings_dir: str | PathLike[str] = "embedd
     return open_retriever(embeddings_dir).ask(query, k)
 
 
-_opened: dict[tuple[Path, Embedder | None], Retriever] = {}
+_opened: dict[tuple[Path, int], Retriever] = {}
 _open_lock = threading.Lock()
 
 
@@ -136,11 +145,11 @@ def open_retriever(embeddings_dir: str | PathLike[str], embedder: Embedder | Non
     Raises:
         IndexNotFoundError, IndexMismatchError, CorruptIndexError: as `Retriever.open`.
     """
-    key = (Path(embeddings_dir).resolve(), embedder)
+    key = (Path(embeddings_dir).resolve(), id(embedder))
     generation = read_manifest(Path(embeddings_dir)).generation
     with _open_lock:
         retriever = _opened.get(key)
-        if retriever is None or retriever.summary.generation != generation:
+        if retriever is None or retriever.generation != generation:
             retriever = _opened[key] = Retriever.open(embeddings_dir, embedder=embedder)
         return retriever
 
@@ -162,8 +171,8 @@ def _check(query: str, k: int) -> None:
         raise ValueError(f"k must be at least 1, not {k}")
 
 
-def _fuse(candidates: Candidates) -> np.ndarray:
-    return (
+def _fuse(candidates: Candidates) -> Scores:
+    return np.asarray(
         PASSAGE_WEIGHT * candidates.passage.standardised()
         + SENTENCE_WEIGHT * candidates.sentence.standardised()
         + TERMS_WEIGHT * candidates.terms.standardised()

@@ -1,4 +1,4 @@
-"""Serialising: hits, answers, diffs and reports as JSON-ready values, the stable form of ``--json`` and of the chat's API."""
+"""Serialising: hits, answers and reports as JSON-ready values, the stable form of ``--json`` and of the chat's API."""
 
 from typing import Any
 

@@ -169,7 +169,7 @@ def commit(embeddings_dir: Path, folder: Path, manifest: Manifest) -> Manifest:
         beside = embeddings_dir / f"{MANIFEST_FILE}.new"
         beside.write_text(json.dumps(fields, ensure_ascii=False, indent=1) + "\n", "utf-8")
         _flush(beside)
-        os.replace(beside, embeddings_dir / MANIFEST_FILE)
+        beside.replace(embeddings_dir / MANIFEST_FILE)
         _flush(embeddings_dir)
     for other in embeddings_dir.iterdir():
         if GENERATION.fullmatch(other.name) and other.name != folder.name:

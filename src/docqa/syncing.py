@@ -98,8 +98,9 @@ def sync(
     listing = list_corpus(corpus, SUFFIXES)
     with write_lock(embeddings):
         plan = _plan(listing, _open_stored(embeddings), embedder, chunking, force=force)
-        if plan.is_done:
-            report = SyncReport(plan.diff, listing.skipped, plan.stored_passages, 0, 0.0)
+        if plan.stored and plan.is_done:
+            stored = plan.stored.manifest
+            report = SyncReport(plan.diff, stored.skipped, stored.passages, 0, 0.0)
         else:
             report = _carry_out(plan, _read(corpus, plan), embeddings, progress)
     return replace(report, seconds=time.perf_counter() - started)
@@ -125,11 +126,6 @@ class _Plan:
             return False
         refused = [skipped for skipped in self.stored.manifest.skipped if skipped.path in self.listing.digests]
         return tuple(sorted([*self.listing.skipped, *refused], key=_path)) == self.stored.manifest.skipped
-
-    @property
-    def stored_passages(self) -> int:
-        """Count the passages of the stored generation."""
-        return self.stored.manifest.passages if self.stored else 0
 
 
 @dataclass(frozen=True, slots=True)

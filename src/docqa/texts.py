@@ -69,6 +69,10 @@ class Texts:
             raise ValueError(f"{path.name}: {exc}") from exc
         return cls(connection)
 
+    def __del__(self) -> None:
+        # readers share one connection, so it is closed when the last of them lets go
+        self._connection.close()
+
     def add(self, document: Document, passages: Sequence[Passage]) -> None:
         """Append a document and its passages."""
         blocks = json.dumps([(b.kind, *astuple(b.span), b.page, b.headings) for b in document.blocks])
@@ -113,8 +117,8 @@ class Texts:
         found = self._fetch("SELECT path, digest, title, text, blocks FROM documents WHERE path = ?", path)
         if not found:
             raise KeyError(path)
-        *fields, blocks = found[0]
-        return Document(*fields, tuple(_block(*block) for block in json.loads(blocks)))
+        path, digest, title, text, blocks = found[0]
+        return Document(path, digest, title, text, tuple(_block(*block) for block in json.loads(blocks)))
 
     def documents(self) -> list[IndexedDocument]:
         """List the documents by path, with their headings and numbers of passages."""

@@ -145,7 +145,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
-    """How documents are divided: at most ``size`` tokens a passage, ``overlap`` whole sentences shared by neighbours."""
+    """How documents are divided: ``size`` tokens a passage at most, ``overlap`` sentences shared by neighbours."""
 
     size: int
     overlap: int = 0

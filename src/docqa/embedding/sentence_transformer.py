@@ -105,7 +105,7 @@ class SentenceTransformerEmbedder:
     def embed_query(self, query: str) -> Embeddings:
         """Embed a query with the prompt the model wants for queries, if any; the shape is ``(d,)``."""
         row = np.asarray(self._model.encode_query(query, show_progress_bar=False), np.float32)
-        return self._unit(row[None])[0]
+        return np.asarray(self._unit(row[None])[0], np.float32)
 
     @cached_property
     def _folder(self) -> Path:
@@ -135,7 +135,7 @@ class SentenceTransformerEmbedder:
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
 
-        disable_progress_bar()
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             model = SentenceTransformer(str(self._folder), local_files_only=True)
         except (OSError, ValueError, KeyError, ImportError, RuntimeError) as exc:
@@ -168,7 +168,8 @@ class SentenceTransformerEmbedder:
     def _unit(self, rows: Embeddings) -> Embeddings:
         if not np.isfinite(rows).all():
             raise EmbeddingError(f"the model '{self.name}' gave embeddings that are not finite; use another model")
-        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
 
 
 def _default_folder() -> Path:

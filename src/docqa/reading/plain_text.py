@@ -17,6 +17,6 @@ def read_plain_text(text: str) -> tuple[str | None, list[Block]]:
 
 
 def first_line_title(text: str, block: Block) -> str | None:
-    """Take a text's first block for its title when it is one short line."""
+    """Take a text's first block for its title when it is one short line and no plain sentence."""
     line = text[block.span.start : block.span.end]
-    return line if len(line) <= MAX_TITLE and "\n" not in line and "\r" not in line else None
+    return line if len(line) <= MAX_TITLE and len(line.splitlines()) == 1 and line[-1] not in ".,;:" else None

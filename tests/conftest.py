@@ -1,0 +1,95 @@
+"""Shared parts of the tests: a fake embedder that records its work, a small corpus, the real embedder."""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docqa import Embeddings, PassageEmbeddings, SentenceTransformerEmbedder, Span
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+WORD = re.compile(r"\w+|[^\w\s]")
+
+CAKE = "# Baking\n\nA sponge cake needs eggs, sugar and flour. It bakes for forty minutes.\n\nBread needs yeast.\n"
+BRIDGE = "The old bridge crosses the river Tay. It was built in 1887 by William Arrol.\n\nTrains cross it every hour.\n"
+BEES = (
+    "---\ntitle: Keeping bees\n---\n\n## Honey\n\nBees make honey from nectar.\n\n## Swarms\n\nA swarm leaves in May.\n"
+)
+
+
+class FakeEmbedder:
+    """Embed deterministically without a model: a text's embedding is the sum of its words' pseudo-random embeddings.
+
+    ``embedded`` records every passage it was asked to embed.
+    """
+
+    def __init__(self, name: str = "fake", *, dimension: int = 64, max_tokens: int = 254) -> None:
+        self.name = name
+        self.digest = hashlib.sha256(name.encode()).hexdigest()
+        self.dimension = dimension
+        self.max_tokens = max_tokens
+        self.embedded: list[str] = []
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(WORD.findall(text)) for text in texts]
+
+    def embed_passages(self, texts: Sequence[str], sentences: Sequence[Sequence[Span]]) -> PassageEmbeddings:
+        self.embedded += texts
+        parts = [text[span.start : span.end] for text, spans in zip(texts, sentences, strict=True) for span in spans]
+        return PassageEmbeddings(self._embed(texts), self._embed(parts))
+
+    def embed_query(self, query: str) -> Embeddings:
+        return self._embed([query])[0]
+
+    def _embed(self, texts: Sequence[str]) -> Embeddings:
+        rows = np.array([self._embed_one(text) for text in texts], np.float32).reshape(-1, self.dimension)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def _embed_one(self, text: str) -> Embeddings:
+        words = WORD.findall(text.lower()) or [""]
+        return np.sum([self._word(word) for word in words], axis=0)
+
+    def _word(self, word: str) -> Embeddings:
+        seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8])
+        return np.random.default_rng(seed).standard_normal(self.dimension).astype(np.float32)
+
+
+@pytest.fixture
+def fake() -> FakeEmbedder:
+    return FakeEmbedder()
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Make a corpus of three documents."""
+    return write_corpus(tmp_path / "corpus", {"cake.md": CAKE, "bridge.txt": BRIDGE, "notes/bees.md": BEES})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "embeddings"
+
+
+def write_corpus(folder: Path, documents: dict[str, str]) -> Path:
+    for path, text in documents.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text.encode())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def embedder() -> SentenceTransformerEmbedder:
+    """Share the real model among the tests that need it."""
+    return SentenceTransformerEmbedder()
+
+
+@pytest.fixture
+def words() -> Callable[[Sequence[str]], list[int]]:
+    """Count tokens as words and punctuation marks."""
+    return FakeEmbedder().count_tokens

@@ -1,0 +1,218 @@
+"""The command line as a user meets it: what it prints, where, and its exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import write_corpus
+
+import docqa
+from docqa.cli import main
+from docqa.store import write_lock
+
+QUESTION = "When was the bridge built?"
+
+
+@pytest.fixture
+def folders(corpus: Path, store: Path) -> list[str]:
+    return ["--corpus", str(corpus), "--embeddings", str(store)]
+
+
+@pytest.fixture
+def synced(folders: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert main(["sync", *folders]) == 0
+    capsys.readouterr()
+    return folders
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "docqa", *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+def test_sync_says_what_it_did(folders: list[str], capsys: pytest.CaptureFixture[str], corpus: Path) -> None:
+    (corpus / "photo.jpg").write_bytes(b"x")
+    assert main(["sync", *folders]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("3 added, 0 changed, 0 removed, 0 unchanged; 4 of 4 passages embedded in ")
+    assert err == "skipped photo.jpg: docqa does not read .jpg; it reads .markdown, .md, .txt\n"
+
+
+def test_sync_json(folders: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sync", *folders, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report.pop("seconds") > 0
+    assert report == {
+        "diff": {"added": ["bridge.txt", "cake.md", "notes/bees.md"], "changed": [], "removed": [], "unchanged": []},
+        "skipped": [],
+        "passages": 4,
+        "embedded": 4,
+    }
+
+
+def test_ask_quotes(synced: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", *synced[2:], *QUESTION.split()]) == 0
+    out, err = capsys.readouterr()
+    assert "built in 1887 by William Arrol.”\n  — bridge, line 1 (bridge.txt)\n" in out
+    assert err == ""
+
+
+def test_ask_without_an_answer(synced: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", *synced[2:], "Who won the world cup in 1990?"]) == 4
+    out, _ = capsys.readouterr()
+    assert out.startswith("These documents do not seem to answer this. The closest passages:\n\n1. ")
+
+
+def test_ask_json(synced: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", *synced[2:], "--json", "-k", "2", QUESTION]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["query"], answer["answered"], len(answer["hits"])) == (QUESTION, True, 2)
+    assert answer["quotes"][0] == {
+        "document": "bridge.txt",
+        "span": [0, 76],
+        "text": "The old bridge crosses the river Tay. It was built in 1887 by William Arrol.",
+        "citation": "bridge, line 1",
+    }
+    assert 0.5 < answer["confidence"] <= 1
+
+
+def test_retrieve_json(synced: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["retrieve", *synced[2:], "--json", "-k", "1", "honey"]) == 0
+    (hit,) = json.loads(capsys.readouterr().out)
+    assert hit.pop("score") > 0
+    assert hit == {
+        "rank": 1,
+        "document": "notes/bees.md",
+        "title": "Keeping bees",
+        "headings": ["Honey"],
+        "locator": "§ Honey, line 7",
+        "span": [39, 67],
+        "text": "Bees make honey from nectar.",
+        "evidence": [[39, 67]],
+    }
+
+
+def test_status_fresh_and_stale(synced: list[str], capsys: pytest.CaptureFixture[str], corpus: Path) -> None:
+    assert main(["status", *synced]) == 0
+    assert capsys.readouterr().out.startswith("documents  3\npassages   4\nmodel      all-MiniLM-L6-v2\nsynced     20")
+    (corpus / "cake.md").write_text("New.")
+    assert main(["status", *synced]) == 3
+    out, err = capsys.readouterr()
+    assert "changed    cake.md\n" in out
+    assert err == "the index is stale; run 'docqa sync'\n"
+    assert main(["status", *synced, "--json"]) == 3
+    status = json.loads(capsys.readouterr().out)
+    assert (status["stale"], status["diff"]["changed"], status["documents"]) == (True, ["cake.md"], 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["ask", "--embeddings", "none", "x"], 1, "docqa: no index in 'none'; run 'docqa sync' to build it\n"),
+        (["status", "--embeddings", "none"], 1, "docqa: no index in 'none'; run 'docqa sync' to build it\n"),
+        (["sync", "--corpus", "none"], 1, "docqa: no corpus folder at 'none'; create it and copy documents into it\n"),
+    ],
+)
+def test_errors_are_one_sentence(
+    arguments: list[str],
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == code
+    assert capsys.readouterr() == ("", message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ask", " "], "the query is blank; ask a question"),
+        (["ask", "-k", "0", "bridge"], "k must be at least 1, not 0"),
+        (["sync", "--size", "3"], "passage size must be at least 8 tokens, not 3"),
+    ],
+)
+def test_usage_errors(
+    synced: list[str], arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *(synced if arguments[0] == "sync" else synced[2:])]) == 2
+    assert capsys.readouterr() == ("", f"docqa: {message}\n")
+
+
+def test_an_unknown_model(folders: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sync", *folders, "--model", "no/such-model"]) == 1
+    assert capsys.readouterr().err.startswith(
+        "docqa: cannot load the model 'no/such-model': it is neither a folder nor"
+    )
+
+
+def test_a_second_sync(synced: list[str], store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with write_lock(store):
+        assert main(["sync", *synced]) == 1
+    assert "another sync is writing" in capsys.readouterr().err
+
+
+def test_documents_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = write_corpus(
+        tmp_path / "corpus", {"evil\x1b[2J.txt": "The \x1b[31mred\x1b]0;owned\x07 bridge\u202e fell."}
+    )
+    folders = ["--embeddings", str(tmp_path / "store")]
+    assert main(["sync", "--corpus", str(corpus), *folders]) == 0
+    main(["retrieve", *folders, "bridge"])
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err
+    assert "\x07" not in out + err
+    assert "\u202e" not in out + err
+    assert "bridge" in out
+
+
+def test_settings_from_the_environment(corpus: Path, store: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"DOCQA_CORPUS": str(corpus), "DOCQA_EMBEDDINGS": str(store)}
+    command = [sys.executable, "-m", "docqa", "sync"]
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True, capture_output=True)
+    assert (store / "manifest.json").exists()
+    model = subprocess.run(
+        [sys.executable, "-m", "docqa", "ask", "x"], env=environment | {"DOCQA_MODEL": "other"}, capture_output=True
+    )
+    assert model.returncode == 1
+    assert b"made with the model 'all-MiniLM-L6-v2', not with 'other'" in model.stderr
+
+
+@pytest.mark.parametrize("verb", ["sync", "ask", "retrieve", "status", "chat"])
+def test_every_help_ends_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main([verb, "--help"])
+    assert exit_.value.code == 0
+    assert f"example: docqa {verb}" in capsys.readouterr().out.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["status"]])
+def test_light_commands_load_no_heavy_library(synced: list[str], arguments: list[str]) -> None:
+    options = synced if arguments == ["status"] else []
+    script = f"""
+import sys
+from docqa.cli import main
+try:
+    main({arguments + options!r})
+except SystemExit:
+    pass
+loaded = {{"torch", "sentence_transformers", "transformers", "gradio"}} & set(sys.modules)
+sys.exit(f"loaded {{loaded}}" if loaded else 0)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"docqa {docqa.__version__}\n"
+
+
+def test_a_reader_that_stops_early(synced: list[str]) -> None:
+    command = f"{sys.executable} -m docqa retrieve --json {' '.join(synced[2:])} bridge | head -c 5"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("[\n  {", "")

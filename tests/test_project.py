@@ -1,0 +1,140 @@
+"""The project's own rules: public names, layers, errors."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import docqa
+from docqa import errors
+
+PACKAGE = Path(docqa.__file__).parent
+
+LAYERS = [
+    {"types", "errors"},
+    {"corpus", "reading", "chunking", "embedding", "index", "texts", "terms", "serialising"},
+    {"store", "answering"},
+    {"syncing", "retrieval"},
+    {"chat"},
+    {"cli"},
+]
+"""Imports point to a lower line only."""
+
+OWNERS = {
+    "bm25s": {"index", "terms"},
+    "charset_normalizer": {"reading"},
+    "faiss": {"index"},
+    "filelock": {"store"},
+    "gradio": {"chat"},
+    "markdown_it": {"reading"},
+    "nupunkt": {"chunking"},
+    "sentence_transformers": {"embedding"},
+    "sqlite3": {"texts"},
+    "torch": {"embedding"},
+    "transformers": {"embedding"},
+    "yaml": {"reading"},
+}
+
+
+def module_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports() -> list[tuple[str, str, str]]:
+    """List (importing module, imported name, place) of every import in the package."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: imports are absolute"
+                names = [node.module or ""]
+            else:
+                continue
+            found += [(module_of(path), name, f"{path.name}:{node.lineno}") for name in names]
+    return found
+
+
+def layer(module: str) -> int:
+    return next(i for i, modules in enumerate(LAYERS) if module in modules)
+
+
+def test_every_module_has_a_layer() -> None:
+    modules = {module_of(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "__main__"}
+    assert modules == set().union(*LAYERS)
+
+
+def test_imports_point_downwards() -> None:
+    offenders = [
+        f"{place}: {module} imports {name}"
+        for module, name, place in imports()
+        if module not in {"__init__", "__main__"} and name.startswith("docqa.")
+        for other in [name.split(".")[1]]
+        if other != module and layer(other) >= layer(module)
+    ]
+    assert offenders == []
+
+
+def test_each_outside_library_has_its_owner() -> None:
+    offenders = [
+        f"{place}: {module} imports {name}"
+        for module, name, place in imports()
+        for library in [name.split(".")[0]]
+        if module not in OWNERS.get(library, {module})
+    ]
+    assert offenders == []
+
+
+def test_all_is_sorted_and_complete() -> None:
+    assert docqa.__all__ == sorted(docqa.__all__)
+    modules = {name for name, value in vars(docqa).items() if inspect.ismodule(value)}
+    public = {name for name in vars(docqa) if not name.startswith("_")} - modules
+    assert public | {"__version__"} == set(docqa.__all__)
+
+
+def test_no_public_name_is_a_modules_name() -> None:
+    modules = {module_of(path) for path in PACKAGE.rglob("*.py")}
+    assert modules & set(docqa.__all__) == set()
+
+
+def test_everything_public_has_a_docstring() -> None:
+    bare = [name for name in docqa.__all__ if not name.startswith("_") and not inspect.getdoc(getattr(docqa, name))]
+    assert bare == []
+
+
+def error_classes() -> list[type[Exception]]:
+    return [value for value in vars(errors).values() if inspect.isclass(value) and issubclass(value, Exception)]
+
+
+def test_every_error_has_one_root_and_stands_in_the_tree() -> None:
+    assert all(issubclass(error, docqa.DocqaError) for error in error_classes())
+    assert {error.__name__ for error in error_classes() if error.__name__ not in (errors.__doc__ or "")} == set()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (errors.CorpusNotFoundError(Path("c")), "no corpus folder at 'c'; create it and copy documents into it"),
+        (errors.DocumentReadError("a.txt", "it is empty"), "cannot read 'a.txt': it is empty"),
+        (errors.ModelNotFoundError("m", "no weights"), "cannot load the model 'm': no weights"),
+        (errors.IndexNotFoundError(Path("e")), "no index in 'e'; run 'docqa sync' to build it"),
+        (
+            errors.IndexMismatchError("a", "b"),
+            "the index was made with the model 'a', not with 'b'; leave the model out to use 'a', "
+            "or run 'docqa sync --force --model b' to embed anew",
+        ),
+        (
+            errors.StoreLockedError(Path("e")),
+            "another sync is writing 'e'; wait until it has finished, then try again",
+        ),
+        (
+            errors.CorruptIndexError(Path("e"), "x is missing"),
+            "the index in 'e' is damaged: x is missing; run 'docqa sync' to rebuild it",
+        ),
+        (errors.PortInUseError("h", 1), "port 1 on h is in use; stop what uses it, or choose another with --port"),
+    ],
+)
+def test_error_messages_name_the_thing_and_the_remedy(error: docqa.DocqaError, message: str) -> None:
+    assert str(error) == message

@@ -1,0 +1,318 @@
+"""Syncing: what is embedded, what is kept, and that an incremental sync equals a fresh one."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import docqa
+from conftest import BEES, BRIDGE, CAKE, FakeEmbedder, write_corpus
+from docqa import Chunking, CorpusDiff, PassageEmbeddings
+from docqa.store import open_generation, write_lock
+
+ALL = ("bridge.txt", "cake.md", "notes/bees.md")
+CAKE_TEXT = "A sponge cake needs eggs, sugar and flour. It bakes for forty minutes.\n\nBread needs yeast."
+
+
+def contents(store: Path) -> dict[str, object]:
+    """Everything a generation holds, in a form that can be compared."""
+    generation = open_generation(store)
+    rows = range(len(generation.index))
+    return {
+        "documents": {path: generation.texts.document(path) for path in generation.manifest.documents},
+        "passages": [generation.texts.passage(row) for row in rows],
+        "embeddings": [generation.index.embeddings(row).passages.tobytes() for row in rows],
+        "sentences": [generation.index.embeddings(row).sentences.tobytes() for row in rows],
+        "files": {name: digest for name, digest in generation.manifest.files.items() if name != "texts.sqlite"},
+        "skipped": generation.manifest.skipped,
+    }
+
+
+def test_first_sync_embeds_everything(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    report = docqa.sync(corpus, store, embedder=fake)
+    assert report.diff == CorpusDiff(ALL, (), (), ())
+    assert (report.passages, report.embedded, report.skipped) == (4, 4, ())
+    assert sorted(fake.embedded) == sorted(
+        [BRIDGE.strip(), CAKE_TEXT, "Bees make honey from nectar.", "A swarm leaves in May."]
+    )
+
+
+def test_second_sync_does_nothing_and_loads_no_model(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    manifest = (store / "manifest.json").read_bytes()
+
+    class Unloadable(FakeEmbedder):
+        def __getattribute__(self, name: str) -> object:
+            assert name in {"name", "digest"}, f"the model was asked for {name}"
+            return super().__getattribute__(name)
+
+    idle = Unloadable.__new__(Unloadable)
+    object.__setattr__(idle, "__dict__", fake.__dict__ | {"embedded": []})
+    report = docqa.sync(corpus, store, embedder=idle)
+    assert report.diff == CorpusDiff((), (), (), ALL)
+    assert (report.passages, report.embedded) == (4, 0)
+    assert (store / "manifest.json").read_bytes() == manifest
+
+
+def test_one_edited_document_of_fifty_is_embedded_alone(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
+    texts = {
+        f"{i:02}.txt": f"Document number {i} tells of topic {i * 7}.\n\nIt has two paragraphs.\n" for i in range(50)
+    }
+    corpus = write_corpus(tmp_path / "corpus", texts)
+    docqa.sync(corpus, store, embedder=fake)
+    before = open_generation(store)
+    kept = {before.texts.passage(row).document: before.index.embeddings(row) for row in range(len(before.index))}
+    fake.embedded.clear()
+
+    (corpus / "17.txt").write_text("Now it tells of gardening.\n")
+    report = docqa.sync(corpus, store, embedder=fake)
+
+    assert fake.embedded == ["Now it tells of gardening."]
+    assert report.diff.changed == ("17.txt",)
+    assert (report.passages, report.embedded) == (50, 1)
+    after = open_generation(store)
+    for row in range(len(after.index)):
+        path = after.texts.passage(row).document
+        if path != "17.txt":
+            assert after.index.embeddings(row).passages.tobytes() == kept[path].passages.tobytes()
+            assert after.index.embeddings(row).sentences.tobytes() == kept[path].sentences.tobytes()
+
+
+def test_an_edit_embeds_only_the_passages_it_touches(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    fake.embedded.clear()
+    (corpus / "notes/bees.md").write_text(BEES.replace("in May", "in June"))
+    report = docqa.sync(corpus, store, embedder=fake)
+    assert fake.embedded == ["A swarm leaves in June."]
+    assert report.diff.changed == ("notes/bees.md",)
+
+
+def test_a_renamed_document_is_not_embedded_again(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    fake.embedded.clear()
+    (corpus / "bridge.txt").rename(corpus / "tay.txt")
+    report = docqa.sync(corpus, store, embedder=fake)
+    assert fake.embedded == []
+    assert (report.diff.added, report.diff.removed) == (("tay.txt",), ("bridge.txt",))
+    assert {hit.passage.document for hit in docqa.Retriever.open(store, embedder=fake).retrieve("bridge", 9)} == {
+        "tay.txt",
+        "cake.md",
+        "notes/bees.md",
+    }
+
+
+def test_a_removed_document_leaves_no_trace(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    (corpus / "bridge.txt").unlink()
+    docqa.sync(corpus, store, embedder=fake)
+    assert all(b"bridge" not in path.read_bytes() for path in store.rglob("*") if path.is_file())
+
+
+def test_incremental_sync_equals_a_fresh_one(corpus: Path, store: Path, tmp_path: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    (corpus / "cake.md").write_text(CAKE.replace("forty", "fifty"))
+    (corpus / "bridge.txt").unlink()
+    (corpus / "alps.txt").write_text("The Alps are high.")
+    docqa.sync(corpus, store, embedder=fake)
+    docqa.sync(corpus, tmp_path / "fresh", embedder=fake)
+    assert contents(store) == contents(tmp_path / "fresh")
+
+
+NAMES = st.sampled_from(["a.txt", "b.md", "c.txt", "sub/d.md", "ünïcode 'x'.txt"])
+TEXTS = st.sampled_from([CAKE, BRIDGE, BEES, "# Only a heading\n", "One.", "\x00", "", "One. Two!\n\nThree?"])
+EDITS = st.lists(st.dictionaries(NAMES, st.one_of(st.none(), TEXTS), min_size=1), min_size=1, max_size=4)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=EDITS)
+def test_any_history_of_edits_ends_like_a_fresh_sync(edits: list[dict[str, str | None]], tmp_path: Path) -> None:
+    for name in ("corpus", "store", "fresh"):
+        shutil.rmtree(tmp_path / name, ignore_errors=True)
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for edit in edits:
+        for path, text in edit.items():
+            if text is None:
+                (corpus / path).unlink(missing_ok=True)
+            else:
+                write_corpus(corpus, {path: text})
+        docqa.sync(corpus, tmp_path / "store", embedder=FakeEmbedder())
+        assert not docqa.diff(corpus, tmp_path / "store")
+    docqa.sync(corpus, tmp_path / "fresh", embedder=FakeEmbedder())
+    assert contents(tmp_path / "store") == contents(tmp_path / "fresh")
+
+
+def test_diff_before_and_after_a_sync(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    assert docqa.diff(corpus, store) == CorpusDiff(ALL, (), (), ())
+    docqa.sync(corpus, store, embedder=fake)
+    assert docqa.diff(corpus, store) == CorpusDiff((), (), (), ALL)
+    (corpus / "cake.md").write_text("New.")
+    (corpus / "bridge.txt").unlink()
+    (corpus / "z.txt").write_text("New too.")
+    assert docqa.diff(corpus, store) == CorpusDiff(("z.txt",), ("cake.md",), ("bridge.txt",), ("notes/bees.md",))
+
+
+def test_what_cannot_be_read_is_skipped_reported_and_not_stale(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    write_corpus(corpus, {"bad.txt": "\x00\x00", "empty.md": "", "photo.jpg": "x"})
+    report = docqa.sync(corpus, store, embedder=fake)
+    assert [skipped.path for skipped in report.skipped] == ["bad.txt", "empty.md", "photo.jpg"]
+    assert "NUL" in report.skipped[0].reason
+    assert report.skipped[1].reason == "the file is empty"
+    assert ".jpg" in report.skipped[2].reason
+    assert report.diff.added == ALL
+    assert not docqa.diff(corpus, store)
+    again = docqa.sync(corpus, store, embedder=fake)
+    assert (again.skipped, again.embedded) == (report.skipped, 0)
+
+
+def test_a_skipped_file_that_is_mended_is_added(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    write_corpus(corpus, {"bad.txt": "\x00"})
+    docqa.sync(corpus, store, embedder=fake)
+    (corpus / "bad.txt").write_text("Good now.")
+    report = docqa.sync(corpus, store, embedder=fake)
+    assert (report.diff.added, report.skipped, fake.embedded[-1]) == (("bad.txt",), (), "Good now.")
+
+
+def test_a_document_that_turns_unreadable_is_removed_and_reported(
+    corpus: Path, store: Path, fake: FakeEmbedder
+) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    (corpus / "cake.md").write_bytes(b"\x00")
+    report = docqa.sync(corpus, store, embedder=fake)
+    assert (report.diff.changed, report.diff.removed) == ((), ("cake.md",))
+    assert [skipped.path for skipped in report.skipped] == ["cake.md"]
+    assert open_generation(store).manifest.documents.keys() == {"bridge.txt", "notes/bees.md"}
+
+
+def test_a_file_that_vanishes_during_the_sync_is_skipped(corpus: Path, store: Path) -> None:
+    class Slow(FakeEmbedder):
+        def count_tokens(self, texts: object) -> list[int]:
+            (corpus / "cake.md").unlink(missing_ok=True)
+            return super().count_tokens(texts)  # type: ignore[arg-type]
+
+    report = docqa.sync(corpus, store, embedder=Slow())
+    assert report.diff.added == ("bridge.txt", "notes/bees.md")
+    assert [(skipped.path, "vanished" in skipped.reason) for skipped in report.skipped] == [("cake.md", True)]
+
+
+def test_missing_corpus(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
+    with pytest.raises(docqa.CorpusNotFoundError, match="no corpus folder at '.*nowhere'; create it"):
+        docqa.sync(tmp_path / "nowhere", store, embedder=fake)
+    assert not store.exists()
+
+
+def test_empty_corpus_gives_an_empty_index(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
+    (tmp_path / "corpus").mkdir()
+    report = docqa.sync(tmp_path / "corpus", store, embedder=fake)
+    assert (report.passages, report.embedded, report.diff) == (0, 0, CorpusDiff((), (), (), ()))
+    answer = docqa.Retriever.open(store, embedder=fake).ask("Anything?")
+    assert (answer.hits, answer.quotes, answer.answered, answer.confidence) == ((), (), False, 0.0)
+
+
+def test_another_model_than_the_stores(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    other = FakeEmbedder("other")
+    with pytest.raises(docqa.IndexMismatchError, match="made with the model 'fake.*'docqa sync --force --model other"):
+        docqa.sync(corpus, store, embedder=other)
+    with pytest.raises(docqa.IndexMismatchError):
+        docqa.Retriever.open(store, embedder=other)
+    assert other.embedded == []
+    assert docqa.Retriever.open(store, embedder=fake).retrieve("honey", 1)[0].passage.document == "notes/bees.md"
+
+
+def test_force_changes_the_model(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    other = FakeEmbedder("other", dimension=32)
+    report = docqa.sync(corpus, store, embedder=other, force=True)
+    assert (report.embedded, len(other.embedded)) == (4, 4)
+    assert docqa.Retriever.open(store, embedder=other).summary.model == "other"
+
+
+def test_another_chunking_divides_anew_and_is_remembered(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    report = docqa.sync(corpus, store, embedder=fake, chunking=Chunking(10))
+    assert report.diff.unchanged == ALL
+    assert report.passages > 4
+    assert max(fake.count_tokens([passage.text for passage in all_passages(store)])) <= 10
+    assert docqa.sync(corpus, store, embedder=fake).embedded == 0
+    assert open_generation(store).manifest.chunking == Chunking(10)
+
+
+def all_passages(store: Path) -> list[docqa.Passage]:
+    generation = open_generation(store)
+    return [generation.texts.passage(row) for row in range(len(generation.index))]
+
+
+def test_passages_fit_the_model(corpus: Path, store: Path) -> None:
+    small = FakeEmbedder(max_tokens=9)
+    docqa.sync(corpus, store, embedder=small)
+    assert max(small.count_tokens([passage.text for passage in all_passages(store)])) <= 9
+
+
+def test_a_second_sync_while_one_writes(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    with write_lock(store), pytest.raises(docqa.StoreLockedError, match="another sync is writing"):
+        docqa.sync(corpus, store, embedder=fake)
+    assert docqa.sync(corpus, store, embedder=fake).embedded == 0
+
+
+def spoil_rows(embeddings: PassageEmbeddings) -> PassageEmbeddings:
+    return PassageEmbeddings(embeddings.passages[:-1], embeddings.sentences)
+
+
+def spoil_values(embeddings: PassageEmbeddings) -> PassageEmbeddings:
+    return PassageEmbeddings(embeddings.passages, np.full_like(embeddings.sentences, np.nan))
+
+
+@pytest.mark.parametrize("spoil", [spoil_rows, spoil_values])
+def test_an_embedder_that_errs_loses_nothing(
+    corpus: Path, store: Path, fake: FakeEmbedder, spoil: Callable[[PassageEmbeddings], PassageEmbeddings]
+) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    before = contents(store)
+
+    class Faulty(FakeEmbedder):
+        def embed_passages(self, *arguments: object) -> PassageEmbeddings:
+            return spoil(super().embed_passages(*arguments))  # type: ignore[arg-type]
+
+    (corpus / "new.txt").write_text("Something new.")
+    with pytest.raises(docqa.EmbeddingError, match="the model 'fake' gave embeddings"):
+        docqa.sync(corpus, store, embedder=Faulty())
+    assert contents(store) == before
+
+
+def test_an_interrupted_sync_loses_nothing(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    before = contents(store)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    (corpus / "new.txt").write_text("Something new.")
+    with pytest.raises(KeyboardInterrupt):
+        docqa.sync(corpus, store, embedder=fake, progress=interrupt)
+    assert contents(store) == before
+    assert docqa.sync(corpus, store, embedder=fake).diff.added == ("new.txt",)
+
+
+def test_progress_counts_passages(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    seen: list[tuple[int, int]] = []
+    docqa.sync(corpus, store, embedder=fake, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(0, 4), (4, 4)]
+
+
+def test_a_damaged_store_is_rebuilt_from_the_corpus(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    before = contents(store)
+    damaged = next(store.glob("*/passages.faiss"))
+    data = bytearray(damaged.read_bytes())
+    data[-1] ^= 1
+    damaged.write_bytes(data)
+    with pytest.raises(docqa.CorruptIndexError, match="passages.faiss is not as it was written; run 'docqa sync'"):
+        docqa.Retriever.open(store, embedder=fake)
+    assert docqa.sync(corpus, store, embedder=fake).embedded == 4
+    assert contents(store) == before
