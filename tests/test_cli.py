@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import write_corpus
 
 import docqa
+from conftest import write_corpus
 from docqa.cli import main
 from docqa.store import write_lock
 

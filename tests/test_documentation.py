@@ -1,4 +1,4 @@
-"""The documentation keeps its word: every verb and option is in the README, its code runs, the shipped corpus answers."""
+"""The documentation keeps its word: verbs and options are in the README, its code runs, the shipped corpus answers."""
 
 import argparse
 import re

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 
 import nupunkt
 
@@ -16,18 +17,23 @@ MAX_SENTENCE = 2_000
 """Characters; what is longer is cut even when the tokenizer sees few tokens in it (one endless word, say)."""
 MAX_WORD = 100
 """Characters; BERT's tokenizers take a longer word for one unknown token."""
+MAX_TOKENS_A_CHARACTER = 4
+"""Tokenizers of bytes see up to four tokens in one character."""
 
 IDEOGRAPHIC_SENTENCE = re.compile(r"[^。！？]*[。！？]+[」』）”]*|[^。！？]+")
 HAS_WORD = re.compile(r"\w")
 LINE = re.compile(r"\S[^\r\n]*")
 TABLE_RULE = re.compile(r"[\s|:+=-]+")
-WORD = re.compile(rf"\S{{1,{MAX_WORD}}}")
+RUN_OF_MARKS = re.compile(r"(?<=[!?]{3})[!?]+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
+    """A sentence with its tokens, and those of what stands between it and the sentence before."""
+
     span: Span
     tokens: int
+    lead: int
 
 
 def chunk(document: Document, *, count_tokens: CountTokens, chunking: Chunking = DEFAULT_CHUNKING) -> list[Passage]:
@@ -51,8 +57,10 @@ def chunk(document: Document, *, count_tokens: CountTokens, chunking: Chunking =
 def split_sentences(text: str) -> list[Span]:
     """Find the sentences of a paragraph: in order, apart, without the white space around them."""
     spans = []
+    # nupunkt needs quadratic time for a long run of marks
+    calm = RUN_OF_MARKS.sub(lambda run: " " * len(run.group()), text)
     # without paragraph breaks, for a sentence may run across a blank line where a page ended
-    for start, end in nupunkt.sentence_spans(text, paragraph_breaks=False):
+    for start, end in nupunkt.sentence_spans(calm, paragraph_breaks=False):
         for part in IDEOGRAPHIC_SENTENCE.finditer(text, start, end):
             words = part.group().strip()
             if HAS_WORD.search(words):
@@ -81,9 +89,12 @@ def _sections(document: Document) -> Iterator[list[Block]]:
 def _measure(document: Document, blocks: list[Block], count_tokens: CountTokens, size: int) -> list[list[_Sentence]]:
     """Divide each block into sentences of at most ``size`` tokens."""
     spans = [_sentence_spans(document, block) for block in blocks]
-    counts = iter(count_tokens([document[span] for block in spans for span in block]))
+    flat = [span for block in spans for span in block]
+    counts = count_tokens([document[span] for span in flat])
+    leads = count_tokens(["", *(document[Span(before.end, span.start)] for before, span in pairwise(flat))])
+    sentences = (_Sentence(*fields) for fields in zip(flat, counts, leads, strict=False))
     return [
-        [part for span in block for part in _cut(document, _Sentence(span, next(counts)), count_tokens, size)]
+        [part for sentence in islice(sentences, len(block)) for part in _cut(document, sentence, count_tokens, size)]
         for block in spans
     ]
 
@@ -102,25 +113,39 @@ def _cut(document: Document, sentence: _Sentence, count_tokens: CountTokens, siz
     """Cut a sentence that is too long where words end."""
     if sentence.tokens <= size and len(sentence.span) <= MAX_SENTENCE:
         return [sentence]
-    start, text = sentence.span.start, document[sentence.span]
-    words = [Span(start + match.start(), start + match.end()) for match in WORD.finditer(text)]
     parts: list[_Sentence] = []
-    for word, tokens in zip(words, count_tokens([document[word] for word in words]), strict=True):
-        joined = Span(parts[-1].span.start, word.end) if parts else word
-        if parts and parts[-1].tokens + tokens <= size and len(joined) <= MAX_SENTENCE:
-            parts[-1] = _Sentence(joined, parts[-1].tokens + tokens)
+    for word in _words(document, sentence.span, count_tokens, size):
+        joined = Span(parts[-1].span.start, word.span.end) if parts else word.span
+        if parts and parts[-1].tokens + word.tokens <= size and len(joined) <= MAX_SENTENCE:
+            parts[-1] = _Sentence(joined, parts[-1].tokens + word.tokens, parts[-1].lead)
         else:
-            parts.append(_Sentence(word, tokens))
+            parts.append(replace(word, lead=0 if parts else sentence.lead))
     return parts
+
+
+def _words(document: Document, span: Span, count_tokens: CountTokens, size: int) -> Iterator[_Sentence]:
+    """Yield the words of a span; one that is longer than a passage may be comes in pieces."""
+    for word in _pieces(document, span, count_tokens, MAX_WORD):
+        if word.tokens <= size:
+            yield word
+        else:
+            yield from _pieces(document, word.span, count_tokens, max(1, size // MAX_TOKENS_A_CHARACTER))
+
+
+def _pieces(document: Document, span: Span, count_tokens: CountTokens, longest: int) -> list[_Sentence]:
+    matches = re.finditer(rf"\S{{1,{longest}}}", document[span])
+    spans = [Span(span.start + match.start(), span.start + match.end()) for match in matches]
+    counts = count_tokens([document[piece] for piece in spans])
+    return [_Sentence(piece, tokens, 0) for piece, tokens in zip(spans, counts, strict=True)]
 
 
 def _pack(blocks: list[list[_Sentence]], chunking: Chunking) -> Iterator[tuple[Span, ...]]:
     """Fill passages with blocks that fit whole, and with the sentences of those that do not."""
     passage: list[_Sentence] = []
     for group in _kept_together(blocks, chunking.size):
-        if passage and _tokens(passage) + _tokens(group) > chunking.size:
+        if passage and _tokens(passage + group) > chunking.size:
             yield tuple(sentence.span for sentence in passage)
-            passage = _overlap(passage, chunking.size - _tokens(group), chunking.overlap)
+            passage = _overlap(passage, group, chunking)
         passage = passage + group
     if passage:
         yield tuple(sentence.span for sentence in passage)
@@ -134,13 +159,13 @@ def _kept_together(blocks: list[list[_Sentence]], size: int) -> Iterator[list[_S
             yield from ([sentence] for sentence in block)
 
 
-def _overlap(passage: list[_Sentence], room: int, overlap: int) -> list[_Sentence]:
-    """Take the last sentences of a passage, as many as are wanted and fit."""
-    shared = passage[max(0, len(passage) - overlap) :]
-    while shared and _tokens(shared) > room:
+def _overlap(passage: list[_Sentence], group: list[_Sentence], chunking: Chunking) -> list[_Sentence]:
+    """Take the last sentences of a passage, as many as are wanted and fit before what comes next."""
+    shared = passage[max(0, len(passage) - chunking.overlap) :]
+    while shared and _tokens(shared + group) > chunking.size:
         shared = shared[1:]
     return shared
 
 
 def _tokens(sentences: list[_Sentence]) -> int:
-    return sum(sentence.tokens for sentence in sentences)
+    return sum(sentence.tokens + sentence.lead for sentence in sentences) - (sentences[0].lead if sentences else 0)

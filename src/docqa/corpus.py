@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path, PurePosixPath
 
 from docqa.errors import CorpusNotFoundError, DocumentReadError
@@ -11,6 +13,10 @@ from docqa.types import SkippedDocument
 
 MAX_BYTES = 50_000_000
 """The largest file that is read. A book is about 1 MB of text; 50 MB take some two hours to embed on two cores."""
+
+
+NOT_TEXT = re.compile("[\ud800-\udfff]")
+"""How Python shows the bytes of a file name that are not text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ def read_bytes(corpus_dir: Path, path: str) -> bytes:
         size = file.stat().st_size
         if size > MAX_BYTES:
             limit = MAX_BYTES // 1_000_000
-            raise DocumentReadError(path, f"{size / 1e6:.0f} MB is more than the {limit} MB docqa reads; divide it")
+            raise DocumentReadError(path, f"{ceil(size / 1e6)} MB is more than the {limit} MB docqa reads; divide it")
         data = file.read_bytes()
     except FileNotFoundError as exc:
         raise DocumentReadError(path, "the file vanished while it was read; sync again") from exc
@@ -82,20 +88,23 @@ def _walk(corpus_dir: Path) -> Iterator[tuple[str, str]]:
         for name in [*names, *(name for name in folders if (here / name).is_symlink())]:
             if name.startswith("."):
                 continue
-            file = here / name
-            yield file.relative_to(corpus_dir).as_posix(), _why_not_followed(file, corpus_dir)
+            path = (here / name).relative_to(corpus_dir).as_posix()
+            if NOT_TEXT.search(path):
+                yield os.fsencode(path).decode("utf-8", "backslashreplace"), "its name is not valid text; rename it"
+            else:
+                yield path, _why_not_followed(here / name, corpus_dir)
     for error in refused:
         yield Path(error.filename).relative_to(corpus_dir).as_posix(), f"the system refuses: {error.strerror}"
 
 
 def _why_not_followed(file: Path, corpus_dir: Path) -> str:
-    if _is_undecodable(file.name):
-        return "its name is not valid text; rename it"
     if file.is_symlink():
-        inside = file.resolve().is_relative_to(corpus_dir.resolve())
-        return "a symbolic link is not followed; copy the file" + ("" if inside else " (it points out of the corpus)")
+        return "a symbolic link is not followed; copy the file" + _where_it_leads(file, corpus_dir)
     return "" if file.is_file() else "not a regular file"
 
 
-def _is_undecodable(name: str) -> bool:
-    return any(0xD800 <= ord(character) <= 0xDFFF for character in name)
+def _where_it_leads(link: Path, corpus_dir: Path) -> str:
+    try:
+        return "" if link.resolve().is_relative_to(corpus_dir.resolve()) else " (it points out of the corpus)"
+    except (OSError, RuntimeError):
+        return " (it points to itself)"

@@ -57,6 +57,8 @@ class Index:
     def __init__(self, passages: Any, sentences: Embeddings, starts: Rows, terms: "_Terms") -> None:
         if not passages.ntotal == len(starts) - 1 == len(terms):
             raise ValueError(f"{passages.ntotal} passages, {len(starts) - 1} starts and {len(terms)} rows of terms")
+        if starts[-1] != len(sentences):
+            raise ValueError(f"{len(sentences)} rows of sentences instead of {starts[-1]}")
         self._passages = passages
         self._sentences = sentences
         self._starts = starts

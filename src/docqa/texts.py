@@ -8,7 +8,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import astuple
 from pathlib import Path
 from urllib.parse import quote
@@ -44,15 +44,14 @@ class Texts:
         Raises:
             OSError: the file cannot be written.
         """
-        connection = sqlite3.connect(path, isolation_level=None)
         try:
-            connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + SCHEMA)
-            yield cls(connection)
-            connection.execute("COMMIT")
+            connection = sqlite3.connect(path, isolation_level=None)
+            with closing(connection):
+                connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + SCHEMA)
+                yield cls(connection)
+                connection.execute("COMMIT")
         except sqlite3.Error as exc:
             raise OSError(f"{path.name}: {exc}") from exc
-        finally:
-            connection.close()
 
     @classmethod
     def open(cls, path: Path) -> "Texts":

@@ -1,8 +1,12 @@
 """The values docqa passes around: frozen, slotted dataclasses and two array aliases."""
 
+import re
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -64,13 +68,13 @@ class Document:
 
     def locate(self, span: Span) -> str:
         """Say for people where a span stands: ``§ Pricing › Refunds, lines 12–18``."""
-        block = next((block for block in self.blocks if block.span.overlaps(span)), None)
-        headings = block.headings if block else ()
-        section = f"§ {' › '.join(headings)}, " if headings else ""
+        after = bisect_right(self.blocks, span.start, key=lambda block: block.span.end)
+        block = self.blocks[after] if after < len(self.blocks) and self.blocks[after].span.overlaps(span) else None
+        section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
         if block and block.page is not None:
             return f"{section}page {block.page}"
-        first = self.text.count("\n", 0, span.start) + 1
-        last = first + self.text.count("\n", span.start, span.end)
+        line_ends = _line_ends(self.text)
+        first, last = (bisect_left(line_ends, place) + 1 for place in (span.start, span.end))
         return section + (f"line {first}" if first == last else f"lines {first}–{last}")
 
 
@@ -209,3 +213,8 @@ class StoreSummary:
     passages: int
     synced: datetime
     skipped: tuple[SkippedDocument, ...]
+
+
+@lru_cache(4)
+def _line_ends(text: str) -> "array[int]":
+    return array("Q", (match.start() for match in re.finditer("\n", text)))

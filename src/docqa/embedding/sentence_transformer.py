@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -86,8 +87,10 @@ class SentenceTransformerEmbedder:
         arXiv:2409.04701).
 
         Raises:
-            EmbeddingError: the model gave embeddings that are not finite.
+            EmbeddingError: the model gave embeddings that are not finite, or tokens of another length than passages.
         """
+        if not texts:
+            return PassageEmbeddings(*(np.empty((0, self.dimension), np.float32) for _ in range(2)))
         prompt = self._passage_prompt
         rows: list[Any] = self._model.encode(  # type: ignore[assignment]
             list(texts), prompt=prompt, output_value=None, batch_size=BATCH_SIZE, show_progress_bar=False
@@ -98,6 +101,8 @@ class SentenceTransformerEmbedder:
         for i, row in enumerate(rows):
             passages[i] = row["sentence_embedding"].float().cpu().numpy()
             tokens = row["token_embeddings"][row["attention_mask"].bool()].float().cpu().numpy()
+            if tokens.shape[1] != self.dimension:
+                raise EmbeddingError(f"the model '{self.name}' embeds tokens in another space; use another model")
             pooled += [self._pool(tokens, offsets[i], span, passages[i]) for span in sentences[i]]
         rows_of_sentences = np.array(pooled, np.float32).reshape(-1, self.dimension)
         return PassageEmbeddings(self._unit(passages), self._unit(rows_of_sentences))
@@ -111,7 +116,7 @@ class SentenceTransformerEmbedder:
     def _folder(self) -> Path:
         if self.name == DEFAULT_MODEL:
             return _default_folder()
-        if Path(self.name).is_dir():
+        if self.name and os.path.isdir(self.name):  # noqa: PTH112 - Path.is_dir raises when a name is too long
             return Path(self.name)
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -132,13 +137,14 @@ class SentenceTransformerEmbedder:
     @cached_property
     def _loaded(self) -> "SentenceTransformer":
         _ = self.digest
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
             model = SentenceTransformer(str(self._folder), local_files_only=True)
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as exc:
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as exc:
             raise ModelNotFoundError(self.name, f"sentence-transformers says: {exc}") from exc
         if not getattr(model.tokenizer, "is_fast", False):
             raise ModelNotFoundError(self.name, "its tokenizer gives no character offsets; use a model with a fast one")

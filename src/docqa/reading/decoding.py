@@ -1,11 +1,14 @@
 """Decoding: bytes of an unknown encoding → text."""
 
+import re
+
 from charset_normalizer import from_bytes
 
 from docqa.errors import DocumentReadError
 
 SAMPLE_BYTES = 1_000_000
-"""How much of a file its encoding is guessed from."""
+"""How much of a file its encoding is guessed from, around the first byte that is not ASCII."""
+NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 def decode(path: str, data: bytes) -> str:
@@ -23,10 +26,16 @@ def decode(path: str, data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        best = from_bytes(data[:SAMPLE_BYTES]).best()
+        best = from_bytes(_sample(data)).best()
     if best is None:
         raise DocumentReadError(path, "its bytes are text in no known encoding; save it as UTF-8")
     return _decode_as(path, data, best.encoding)
+
+
+def _sample(data: bytes) -> bytes:
+    first = NOT_ASCII.search(data)
+    start = max(0, first.start() - SAMPLE_BYTES // 2) if first else 0
+    return data[start : start + SAMPLE_BYTES]
 
 
 def _decode_as(path: str, data: bytes, encoding: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from itertools import accumulate, pairwise
 
 import yaml
@@ -26,6 +27,9 @@ KINDS: dict[str, BlockKind] = {
     "html_block": "paragraph",
     "front_matter": "front_matter",
 }
+COMMENTS = re.compile(r"(?:<!--.*?-->\s*)+", re.DOTALL)
+NOT_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
+"""What PyYAML raises for a text that is none, or whose tags do not suit their values."""
 MAX_HEADING = 1_000
 """Characters; marks within a longer heading are left as they are."""
 
@@ -60,7 +64,7 @@ def _blocks(text: str, tokens: list[Token], title: str | None) -> Iterator[Block
             path = [(level, heading) for level, heading in path if level < int(token.tag[1])]
         span = _words(text, starts, token, following)
         headings = tuple(heading for _, heading in path if heading != title)
-        if span and not text.startswith("<!--", span.start):
+        if span and not COMMENTS.fullmatch(text, span.start, span.end):
             yield Block("list_item" if lists and kind == "paragraph" else kind, span, headings=headings)
         if kind == "heading":
             path.append((int(token.tag[1]), _plain(following.content)))
@@ -70,13 +74,16 @@ def _words(text: str, starts: list[int], token: Token, following: Token) -> Span
     """Find the span of a block's words, without the marks and the white space around them."""
     first, last = (following if token.type == "heading_open" else token).map or (0, 0)
     if token.type == "fence":
-        first, last = first + 1, first + 1 + len(token.content.splitlines())
+        lines = token.content.count("\n") + (not token.content.endswith("\n") and token.content != "")
+        first, last = first + 1, first + 1 + lines
     start, end = starts[min(first, len(starts) - 1)], starts[min(last, len(starts) - 1)]
     end = start + len(text[start:end].rstrip())
     if token.type in ("fence", "code_block"):
         return Span(start, end)
     if (words := MARKS.match(text, start, end)) is not None:
         start = words.end()
+    if token.type == "heading_open" and not following.content:
+        return Span(start, start)
     if token.type == "heading_open" and (closing := CLOSING_MARKS.search(text, start, end)):
         end = closing.start()
     return Span(start, end)
@@ -87,10 +94,10 @@ def _front_matter_title(tokens: list[Token]) -> str | None:
         return None
     try:
         fields = yaml.safe_load(tokens[0].content)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        title = fields.get("title") if isinstance(fields, dict) else None
+        return " ".join(str(title).split()) or None if isinstance(title, str | int | float | date) else None
+    except NOT_YAML:
         return None
-    title = fields.get("title") if isinstance(fields, dict) else None
-    return " ".join(str(title).split()) or None if title is not None else None
 
 
 def _first_heading(tokens: list[Token]) -> str | None:

@@ -1,0 +1,166 @@
+// Runs once for every part of the page, given `element`, `trigger` and `watch` by Gradio.
+// A part's buttons say what they do in data-action; most of it happens in Python.
+const FOR_PYTHON = ['passage', 'document', 'example', 'sync', 'dismiss', 'close', 'restart', 'download'];
+
+const small = window.matchMedia('(max-width: 800px)');
+let returnTo = null;
+
+function motion() {
+  return window.matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
+}
+
+function announce(text) {
+  let region = document.getElementById('docqa-announcer');
+  if (!region) {
+    region = document.createElement('p');
+    region.id = 'docqa-announcer';
+    region.className = 'docqa-unseen';
+    region.setAttribute('role', 'status');
+    document.body.append(region);
+  }
+  region.textContent = '';
+  setTimeout(() => { region.textContent = text; }, 50);
+}
+
+function copyWithSelection(text) {
+  const area = document.createElement('textarea');
+  area.value = text;
+  area.className = 'docqa-unseen';
+  document.body.append(area);
+  area.select();
+  const copied = document.execCommand('copy');
+  area.remove();
+  return copied;
+}
+
+async function copy(button) {
+  const text = button.dataset.citation;
+  let copied = false;
+  try {
+    await navigator.clipboard.writeText(text);
+    copied = true;
+  } catch {
+    copied = copyWithSelection(text); // the clipboard is closed to pages served without https from another machine
+    button.focus();
+  }
+  button.textContent = copied ? 'Copied ✓' : 'Not copied';
+  announce(copied ? 'Citation copied' : 'The browser did not allow copying');
+  setTimeout(() => { button.textContent = 'Copy citation'; }, 2000);
+}
+
+function save(markdown) {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([markdown], {type: 'text/markdown;charset=utf-8'}));
+  link.download = 'conversation.md';
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  announce('Conversation downloaded');
+}
+
+function questionBox() {
+  return document.querySelector('#docqa-question textarea');
+}
+
+function openerOf(source) {
+  const {turn, rank} = source.dataset;
+  return turn ? document.querySelector(`.docqa-open[data-turn="${turn}"][data-rank="${rank}"]`) : null;
+}
+
+function markOpenCard() {
+  document.querySelectorAll('.docqa-card-open').forEach((card) => card.classList.remove('docqa-card-open'));
+  const source = document.querySelector('.docqa-source');
+  const opener = source && openerOf(source);
+  if (opener) opener.closest('.docqa-card').classList.add('docqa-card-open');
+}
+
+// In a small window the source lies over everything else, which must then be out of the keyboard's way too.
+function coverRest() {
+  const covered = small.matches && document.querySelector('.docqa-source') !== null;
+  for (const part of ['docqa-top', 'docqa-left']) document.getElementById(part).inert = covered;
+}
+
+function showSource() {
+  markOpenCard();
+  coverRest();
+  const source = element.querySelector('.docqa-source');
+  if (!source) {
+    if (returnTo) returnTo.focus();
+    returnTo = null;
+    return;
+  }
+  const region = source.querySelector('.docqa-document');
+  const place = source.querySelector('.docqa-document mark') || source.querySelector('.docqa-opened');
+  if (region) region.scrollTop = 0;
+  if (place) {
+    const above = place.getBoundingClientRect().top - region.getBoundingClientRect().top;
+    region.scrollTo({top: above - region.clientHeight / 4, behavior: motion()});
+  }
+  source.querySelector('h2').focus({preventScroll: true});
+}
+
+function showLastTurn() {
+  markOpenCard();
+  const turns = element.querySelectorAll('.docqa-turn');
+  const last = turns[turns.length - 1];
+  const seen = last ? `${last.dataset.turn} ${last.dataset.state}` : '';
+  if (last && element.dataset.seen !== seen) {
+    const scroller = element.closest('#docqa-talk');
+    const above = last.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+    scroller.scrollBy({top: above - 16, behavior: motion()});
+  }
+  element.dataset.seen = seen;
+}
+
+function close() {
+  returnTo = openerOf(element.querySelector('.docqa-source')) || questionBox();
+  trigger('close');
+}
+
+function act(target) {
+  const {action, ...details} = target.dataset;
+  if (action === 'copy') copy(target);
+  else if (action === 'close') close();
+  else if (FOR_PYTHON.includes(action)) trigger(action, details);
+  if (action === 'sync' || action === 'dismiss') questionBox().focus(); // the button itself goes away
+  if (action === 'document') foldStatus();
+}
+
+function foldStatus() {
+  document.querySelector('.docqa-status[open]')?.removeAttribute('open');
+}
+
+element.addEventListener('click', (event) => {
+  const target = event.target.closest('[data-action]');
+  const selecting = target && target.matches('.docqa-card') && String(window.getSelection()).trim() !== '';
+  if (target && !selecting) act(target);
+});
+
+if (element.closest('#docqa-source')) {
+  watch('value', showSource);
+  small.addEventListener('change', coverRest);
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && element.querySelector('.docqa-source')) close();
+  });
+}
+
+if (element.closest('#docqa-header')) {
+  document.addEventListener('click', (event) => {
+    if (!event.target.closest('.docqa-status')) foldStatus();
+  });
+  element.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    foldStatus();
+    element.querySelector('summary')?.focus();
+  });
+}
+
+if (element.closest('#docqa-turns')) {
+  watch('value', showLastTurn);
+  window.docqaSave = save;
+  document.addEventListener('keydown', (event) => {
+    const typing = event.target.closest('input, textarea, select, [contenteditable]');
+    if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    questionBox().focus();
+  });
+}

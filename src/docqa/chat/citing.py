@@ -1,0 +1,42 @@
+"""Citations as plain text, for the clipboard: quote, title, locator, path."""
+
+from docqa.types import Answer, Hit, Quote
+
+
+def quoted_evidence(hit: Hit) -> str:
+    """Return the words of a hit's evidence, with ``…`` where words are left out; without evidence, the passage."""
+    pieces: list[str] = []
+    end = hit.passage.span.start
+    for span in sorted(hit.evidence):
+        skipped = hit.passage.text[end - hit.passage.span.start : span.start - hit.passage.span.start]
+        if pieces and skipped.strip():
+            pieces.append("…")
+        pieces.append(hit.passage.quote(span))
+        end = max(end, span.end)
+    return one_line(" ".join(pieces) or hit.passage.text)
+
+
+def hit_citation(hit: Hit) -> str:
+    """Return a hit's evidence with its title, locator and path."""
+    passage = hit.passage
+    return f"“{quoted_evidence(hit)}” — {one_line(passage.title)}, {passage.locator} ({passage.document})"
+
+
+def quote_citation(quote: Quote) -> str:
+    """Return a quote with its citation and path."""
+    return f"“{one_line(quote.text)}” — {one_line(quote.citation)} ({quote.document})"
+
+
+def cited_hit(answer: Answer, quote: Quote) -> Hit | None:
+    """Return the best hit whose passage holds a quote."""
+    return next((hit for hit in answer.hits if _holds(hit, quote)), None)
+
+
+def one_line(text: str) -> str:
+    """Return a text with every run of whitespace made one space."""
+    return " ".join(text.split())
+
+
+def _holds(hit: Hit, quote: Quote) -> bool:
+    span = hit.passage.span
+    return hit.passage.document == quote.document and span.start <= quote.span.start and quote.span.end <= span.end

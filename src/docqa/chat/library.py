@@ -1,0 +1,133 @@
+"""The corpus and its index as the chat uses them: every problem comes back as a value with a message for people."""
+
+import logging
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from docqa.chat.state import Overview, Source, SyncState, Turn
+from docqa.embedding import Embedder
+from docqa.errors import CorpusNotFoundError, DocqaError, IndexNotFoundError
+from docqa.retrieval import Retriever, open_retriever
+from docqa.syncing import diff, sync
+from docqa.types import CorpusDiff, Document, Hit, Span
+
+logger = logging.getLogger(__name__)
+
+EXPECTED = (DocqaError, ValueError, OSError)
+EMPTY_CORPUS = CorpusDiff((), (), (), ())
+GONE = "This document is no longer in the index. This is the passage as it was when you asked."
+REWRITTEN = "This document has changed since you asked, and the passage is no longer in it. This is how it was."
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """One corpus, one store, and the embedder for both."""
+
+    corpus_dir: Path
+    embeddings_dir: Path
+    embedder: Embedder | None = None
+
+    def retriever(self) -> Retriever:
+        """Open the present generation of the index."""
+        return open_retriever(self.embeddings_dir, embedder=self.embedder)
+
+    def answer(self, question: str) -> Turn:
+        """Ask a question; a problem becomes the turn's problem."""
+        try:
+            return Turn(question, answer=self.retriever().ask(question))
+        except Exception as problem:  # the page waits for an answer whatever happened
+            return Turn(question, problem=message(problem))
+
+    def overview(self) -> Overview:
+        """Say what is indexed and how the corpus on disk differs from it."""
+        try:
+            overview = self._indexed()
+            return replace(overview, changes=self._changes())
+        except EXPECTED as problem:
+            return Overview(problem=message(problem))
+
+    def source(self, path: str) -> Source:
+        """Open a document at its start."""
+        try:
+            return Source(document=self.retriever().document(path))
+        except KeyError:
+            return Source(problem=f"'{path}' is no longer in the index.")
+        except EXPECTED as problem:
+            return Source(problem=message(problem))
+
+    def source_at(self, hit: Hit, turn: int) -> Source:
+        """Open a hit's document at its passage, wherever the passage stands in the document by now."""
+        try:
+            document = self.retriever().document(hit.passage.document)
+        except KeyError:
+            return Source(hit=hit, turn=turn, problem=GONE)
+        except EXPECTED as problem:
+            return Source(hit=hit, turn=turn, problem=message(problem))
+        present = _find_passage(document, hit)
+        if present is None:
+            return Source(hit=hit, turn=turn, problem=REWRITTEN)
+        return Source(document=document, hit=present, turn=turn, moved=present is not hit)
+
+    def sync(self) -> Iterator[SyncState]:
+        """Sync in a thread of its own and yield how far it is; the last state holds its report or problem."""
+        states: queue.Queue[SyncState] = queue.Queue()
+        threading.Thread(target=self._sync_into, args=(states,), daemon=True).start()
+        while True:
+            state = states.get()
+            yield state
+            if state.report or state.problem:
+                return
+
+    def _sync_into(self, states: "queue.Queue[SyncState]") -> None:
+        try:
+            report = sync(
+                self.corpus_dir,
+                self.embeddings_dir,
+                embedder=self.embedder,
+                progress=lambda done, total: states.put(SyncState(done, total)),
+            )
+            states.put(SyncState(report=report))
+        except Exception as problem:  # the page waits for a last state whatever happened
+            states.put(SyncState(problem=message(problem)))
+
+    def _indexed(self) -> Overview:
+        try:
+            retriever = self.retriever()
+        except IndexNotFoundError:
+            return Overview()
+        return Overview(retriever.summary, tuple(retriever.documents()))
+
+    def _changes(self) -> CorpusDiff:
+        try:
+            return diff(self.corpus_dir, self.embeddings_dir)
+        except CorpusNotFoundError:
+            return EMPTY_CORPUS
+
+
+def message(problem: Exception) -> str:
+    """Return what an error says, for people; an error docqa did not expect is named by its kind as well."""
+    text = str(problem)
+    if isinstance(problem, DocqaError | ValueError) and text:
+        return text[0].upper() + text[1:]
+    logger.error("unexpected in the chat", exc_info=problem)
+    return f"Something went wrong: {type(problem).__name__}: {text}"
+
+
+def _find_passage(document: Document, hit: Hit) -> Hit | None:
+    if document[hit.passage.span] == hit.passage.text:
+        return hit
+    start = document.text.find(hit.passage.text)
+    return _shift(document, hit, start - hit.passage.span.start) if start >= 0 else None
+
+
+def _shift(document: Document, hit: Hit, distance: int) -> Hit:
+    def shifted(span: Span) -> Span:
+        return Span(span.start + distance, span.end + distance)
+
+    span = shifted(hit.passage.span)
+    sentences = tuple(shifted(sentence) for sentence in hit.passage.sentences)
+    passage = replace(hit.passage, span=span, sentences=sentences, locator=document.locate(span))
+    return replace(hit, passage=passage, evidence=tuple(shifted(evidence) for evidence in hit.evidence))

@@ -1,0 +1,95 @@
+"""The header, the notice of changes and the course of a sync as HTML."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from docqa.chat.rendering.marking import escape
+from docqa.chat.rendering.wording import changes, count, moment, outcome
+from docqa.chat.state import Overview, SyncState
+from docqa.types import IndexedDocument, SkippedDocument, StoreSummary
+
+MOST_DOCUMENTS = 200
+"""How many documents are listed by name."""
+
+
+def render_header(overview: Overview) -> str:
+    """Render the name of the page and, folded, what is indexed and what was skipped."""
+    return f'<header class="docqa-header"><h1>docqa</h1>{_status(overview)}</header>'
+
+
+def render_notice(overview: Overview) -> str:
+    """Render what has changed on disk with the button that re-embeds it; nothing when nothing has."""
+    text = overview.problem or (f"{changes(overview.changes)}." if overview.changes else "")
+    if not text or (overview.summary is None and not overview.problem):
+        return ""
+    return (
+        f'<div class="docqa-notice" role="status"><p>{escape(text)}</p>'
+        '<button type="button" class="docqa-primary" data-action="sync">Re-embed</button></div>'
+    )
+
+
+def render_sync(state: SyncState) -> str:
+    """Render how far a sync is, what it did, or what stopped it."""
+    if state.report:
+        return _message("docqa-done", escape(outcome(state.report)) + _skipped(state.report.skipped))
+    if state.problem:
+        return _message("docqa-problem", escape(state.problem))
+    size = f' value="{state.done}" max="{state.total}"' if state.total else ""
+    figures = f" {state.done:,} of {count(state.total, 'passage')}" if state.total else ""
+    return (
+        f'<div class="docqa-notice"><label for="docqa-progress">Re-embedding…{figures}</label>'
+        f'<progress id="docqa-progress"{size}></progress></div>'
+    )
+
+
+def render_documents(documents: Sequence[IndexedDocument]) -> str:
+    """Render the documents with their passages counted, each a button that opens it."""
+    items = "".join(_document(document) for document in documents[:MOST_DOCUMENTS])
+    more = len(documents) - MOST_DOCUMENTS
+    rest = f'<p class="docqa-hint">and {count(more, "more document")}</p>' if more > 0 else ""
+    return f'<ul class="docqa-documents">{items}</ul>{rest}'
+
+
+def _document(document: IndexedDocument) -> str:
+    path = escape(document.path)
+    return (
+        f'<li><button type="button" class="docqa-link" data-action="document" data-document="{path}">'
+        f'{escape(document.title)}</button> <span class="docqa-path">{path}</span> '
+        f'<span class="docqa-count">{count(document.passages, "passage")}</span></li>'
+    )
+
+
+def _status(overview: Overview) -> str:
+    if overview.summary is None:
+        return '<p class="docqa-status">Nothing indexed</p>'
+    return (
+        f'<details class="docqa-status"><summary>{_summary_line(overview.summary)}</summary>'
+        f'<div class="docqa-indexed">{render_documents(overview.documents)}'
+        f"{_skipped(overview.summary.skipped)}</div></details>"
+    )
+
+
+def _summary_line(summary: StoreSummary) -> str:
+    parts = [
+        count(summary.documents, "document"),
+        count(summary.passages, "passage"),
+        f'<span title="{escape(summary.model)}">{escape(summary.model.rsplit("/", 1)[-1])}</span>',
+        f'<time datetime="{summary.synced.isoformat()}">synced {moment(summary.synced, datetime.now(UTC))}</time>',
+    ]
+    if summary.skipped:
+        parts.append(f'<span class="docqa-warning">{len(summary.skipped):,} skipped</span>')
+    return ' <span aria-hidden="true">·</span> '.join(parts)
+
+
+def _message(kind: str, content: str) -> str:
+    return (
+        f'<div class="docqa-notice {kind}" role="status"><div>{content}</div>'
+        '<button type="button" class="docqa-quiet" data-action="dismiss">Dismiss</button></div>'
+    )
+
+
+def _skipped(skipped: Sequence[SkippedDocument]) -> str:
+    if not skipped:
+        return ""
+    items = "".join(f"<li><strong>{escape(one.path)}</strong>: {escape(one.reason)}</li>" for one in skipped)
+    return f'<div class="docqa-skipped"><h3>{count(len(skipped), "document")} skipped</h3><ul>{items}</ul></div>'

@@ -1,0 +1,57 @@
+"""The values the chat shows: turns of a conversation, what is indexed, how a sync goes, what the source panel holds."""
+
+from dataclasses import dataclass
+
+from docqa.types import Answer, CorpusDiff, Document, Hit, IndexedDocument, StoreSummary, SyncReport
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and what came of it: an answer, a problem, or nothing yet."""
+
+    question: str
+    answer: Answer | None = None
+    problem: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Tell whether the answer is still being looked for."""
+        return self.answer is None and not self.problem
+
+
+Conversation = tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What is indexed, how the corpus on disk differs from it, and what keeps either from being known."""
+
+    summary: StoreSummary | None = None
+    documents: tuple[IndexedDocument, ...] = ()
+    changes: CorpusDiff | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncState:
+    """How a sync goes: passages embedded so far and in all, then its report or the problem that stopped it."""
+
+    done: int = 0
+    total: int = 0
+    report: SyncReport | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the source panel shows: a document, opened at a hit or from its start, or a problem.
+
+    ``moved`` says that the document has changed since the hit was found and the passage was looked up anew; without a
+    document, the hit's passage is all there is.
+    """
+
+    document: Document | None = None
+    hit: Hit | None = None
+    turn: int = -1
+    moved: bool = False
+    problem: str = ""

