@@ -1,7 +1,7 @@
 """Measure retrieval on question sets with known answers, beside the plain ways of doing it on the same passages.
 
-The sets stand beside the project, in ``../shared/eval`` or in the folder given; none of them is part of it. A set is a folder
-with ``documents/`` and ``questions.jsonl``: ``question``, ``document``, ``spans`` that answer, ``answerable``.
+A set is a folder with ``documents/`` and ``questions.jsonl``: ``question``, ``document``, ``spans`` that answer,
+``answerable``. The sets stand beside the project, in ``../shared/eval``, or in the folder given; none is part of it.
 """
 
 import argparse
