@@ -109,7 +109,7 @@ def test_certain_evidence_is_confident_and_none_is_not() -> None:
 
 
 def test_nothing_found_is_not_answered() -> None:
-    result = answer("why?", [], [], cite)
+    result = answer("why?", [], 5, cite)
     assert (result.query, result.quotes, result.hits, result.confidence, result.answered) == (
         "why?",
         (),
@@ -121,7 +121,8 @@ def test_nothing_found_is_not_answered() -> None:
 
 def test_weak_evidence_is_not_answered_but_its_hits_are_given() -> None:
     hits = [hit(1), hit(2)]
-    result = answer("why?", hits, [found(SPANS[0], similarity=-1.0), found(SPANS[1], similarity=-0.5)], cite)
+    weak = [found(SPANS[0], similarity=-1.0), found(SPANS[1], similarity=-0.5)]
+    result = answer("why?", list(zip(hits, weak, strict=True)), 5, cite)
     assert not result.answered
     assert result.quotes == ()
     assert result.hits == tuple(hits)
@@ -129,7 +130,7 @@ def test_weak_evidence_is_not_answered_but_its_hits_are_given() -> None:
 
 
 def test_strong_evidence_is_quoted_with_its_citation() -> None:
-    result = answer("why?", [hit(1)], [found(SPANS[1])], cite)
+    result = answer("why?", [(hit(1), found(SPANS[1]))], 5, cite)
     quote = result.quotes[0]
     assert (quote.document, quote.span, quote.text, quote.citation) == ("1.md", SPANS[1], "Two.", "1.md at 15")
     assert result.answered
@@ -146,17 +147,32 @@ def test_strong_evidence_is_quoted_with_its_citation() -> None:
     ],
 )
 def test_sentences_that_follow_one_another_are_one_quote(spans: tuple[Span, ...], quotes: list[str]) -> None:
-    result = answer("why?", [hit(1)], [found(*spans)], cite)
+    result = answer("why?", [(hit(1), found(*spans))], 5, cite)
     assert [quote.text for quote in result.quotes] == quotes
 
 
-def test_only_hits_nearly_as_strong_as_the_best_are_quoted() -> None:
-    evidence = [found(SPANS[0], strength=s) for s in (0.9, 1.0, 0.84)]
-    result = answer("why?", [hit(1), hit(2), hit(3)], evidence, cite)
-    assert [quote.document for quote in result.quotes] == ["1.md", "2.md"]
+def test_the_strongest_evidence_is_quoted_first_and_the_weak_not_at_all() -> None:
+    strengths = ((SPANS[0], 0.9), (SPANS[1], 1.0), (SPANS[2], 0.84))
+    pairs = [(hit(i), found(span, strength=s)) for i, (span, s) in enumerate(strengths, start=1)]
+    result = answer("why?", pairs, 5, cite)
+    assert [(quote.document, quote.text) for quote in result.quotes] == [("2.md", "Two."), ("1.md", "One.")]
+
+
+def test_no_words_are_quoted_twice() -> None:
+    pairs = [(hit(1), found(SPANS[0], SPANS[2])), (hit(2), found(SPANS[0])), (hit(1), found(SPANS[0], SPANS[1]))]
+    result = answer("why?", pairs, 5, cite)
+    assert [(quote.document, quote.text) for quote in result.quotes] == [("1.md", "One."), ("1.md", "Three.")]
 
 
 def test_there_are_at_most_three_quotes() -> None:
-    result = answer("why?", [hit(i) for i in range(1, 7)], [found(SPANS[0], SPANS[2])] * 6, cite)
+    pairs = [(hit(i), found(*spans)) for i, spans in enumerate(([SPANS[0], SPANS[2]], [SPANS[1]], SPANS), start=1)]
+    result = answer("why?", pairs, 5, cite)
+    assert [quote.text for quote in result.quotes] == ["One.", "Three.", "Two."]
     assert len(result.quotes) == MAX_QUOTES
-    assert [quote.document for quote in result.quotes[:2]] == ["1.md", "1.md"]
+
+
+def test_confidence_does_not_depend_on_how_many_hits_are_wanted() -> None:
+    pairs = [(hit(1), found(SPANS[0], similarity=-1.0)), (hit(2), found(SPANS[1]))]
+    one, two = (answer("why?", pairs, k, cite) for k in (1, 2))
+    assert one.confidence == two.confidence
+    assert [len(one.hits), len(two.hits)] == [1, 2]

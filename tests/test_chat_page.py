@@ -501,5 +501,6 @@ def test_a_taken_port_is_said_to_be_taken(server):
         launch(chat, port=server.port)
 
     assert str(taken.value) == (
-        f"port {server.port} on 127.0.0.1 is in use; stop what uses it, or choose another with --port"
+        f"cannot serve the chat on 127.0.0.1, port {server.port}: something else uses the port; "
+        "choose another with --host or --port"
     )

@@ -313,3 +313,13 @@ def test_the_time_to_divide_grows_with_the_document_and_not_with_its_square(word
 
     seconds(100)
     assert seconds(8_000) < 16 * max(seconds(1_000), 0.02)
+
+
+def test_a_heading_without_text_can_be_found(words: Callable[[Sequence[str]], list[int]]) -> None:
+    text = "# Shop\n\n## Opening hours: nine to five\n\n## Contact\n\nCall us.\n\n## Parts\n\n### Screws\n\nMany.\n"
+    passages = chunk(read_document("shop.md", text.encode(), ""), count_tokens=words)
+    assert [(passage.headings, passage.text) for passage in passages] == [
+        ((), "Opening hours: nine to five"),
+        (("Contact",), "Call us."),
+        (("Parts", "Screws"), "Many."),
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import docqa
 from conftest import write_corpus
 from docqa.cli import main
-from docqa.store import write_lock
+from docqa.store import read_manifest, write_lock
+from docqa.types import Chunking
 
 QUESTION = "When was the bridge built?"
 
@@ -158,7 +160,7 @@ def test_a_second_sync(synced: list[str], store: Path, capsys: pytest.CaptureFix
 
 def test_documents_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = write_corpus(
-        tmp_path / "corpus", {"evil\x1b[2J.txt": "The \x1b[31mred\x1b]0;owned\x07 bridge\u202e fell."}
+        tmp_path / "corpus", {"evil\x1b[2J.txt": "The \x1b[31mred \x1b[1m\x1b]0;owned\x07 bridge\u202e fell."}
     )
     folders = ["--embeddings", str(tmp_path / "store")]
     assert main(["sync", "--corpus", str(corpus), *folders]) == 0
@@ -216,3 +218,46 @@ def test_a_reader_that_stops_early(synced: list[str]) -> None:
     command = f"{sys.executable} -m docqa retrieve --json {' '.join(synced[2:])} bridge | head -c 5"
     result = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert (result.stdout, result.stderr) == ("[\n  {", "")
+
+
+def test_what_is_not_said_of_the_chunking_stays(synced: list[str], store: Path) -> None:
+    assert main(["sync", *synced, "--size", "40"]) == 0
+    assert main(["sync", *synced, "--overlap", "1"]) == 0
+    assert read_manifest(store).chunking == Chunking(40, 1)
+    assert main(["sync", *synced, "--size", "50"]) == 0
+    assert read_manifest(store).chunking == Chunking(50, 1)
+
+
+def test_status_notices_damage(synced: list[str], store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    next(store.glob("*/texts.sqlite")).write_bytes(b"x")
+    assert main(["status", *synced]) == 1
+    assert "texts.sqlite is not as it was written; run 'docqa sync' to rebuild it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["99999", "-5", "http"])
+def test_a_port_that_is_none(synced: list[str], port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["chat", *synced, "--port", port])
+    assert exit_.value.code == 2
+    assert f"invalid port_number value: '{port}'" in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_said_before_the_sync(folders: list[str], store: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        result = run("chat", *folders, "--port", port)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"docqa: cannot serve the chat on 127.0.0.1, port {port}: something else uses the port; " in result.stderr
+    assert not store.exists()
+
+
+def test_a_host_that_is_not_this_machine(folders: list[str]) -> None:
+    result = run("chat", *folders, "--host", "nosuch.invalid")
+    assert result.returncode == 1
+    assert result.stderr.startswith("docqa: cannot serve the chat on nosuch.invalid, port 7860: ")
+
+
+def test_a_query_that_is_no_text(synced: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", *synced[2:], "\udcff\udcfe what"]) == 4

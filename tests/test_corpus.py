@@ -5,9 +5,17 @@ from pathlib import Path
 import pytest
 
 from docqa import CorpusNotFoundError, DocumentReadError, SkippedDocument, corpus
-from docqa.corpus import digest, list_corpus, read_bytes
+from docqa.corpus import FileState, Listing, digest, list_corpus, read_bytes
 
 SUFFIXES = frozenset({".md", ".txt"})
+
+
+def listed(folder: Path) -> Listing:
+    return list_corpus(folder, SUFFIXES, {})
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path: file.digest for path, file in listed(folder).files.items()}
 
 
 def sha(text: str) -> str:
@@ -22,15 +30,15 @@ def write(folder: Path, path: str, text: str = "words") -> Path:
 
 
 def reasons(folder: Path) -> dict[str, str]:
-    return {skipped.path: skipped.reason for skipped in list_corpus(folder, SUFFIXES).skipped}
+    return {skipped.path: skipped.reason for skipped in listed(folder).skipped}
 
 
 def test_files_are_listed_by_posix_path_in_order_with_their_digests(tmp_path: Path) -> None:
     for path in ("b.txt", "a.md", "deep/er/c.md", "deep/a.txt"):
         write(tmp_path, path, path)
-    listing = list_corpus(tmp_path, SUFFIXES)
+    listing = listed(tmp_path)
     paths = ["a.md", "b.txt", "deep/a.txt", "deep/er/c.md"]
-    assert list(listing.digests.items()) == [(path, sha(path)) for path in paths]
+    assert [(path, file.digest) for path, file in listing.files.items()] == [(path, sha(path)) for path in paths]
     assert listing.skipped == ()
 
 
@@ -41,27 +49,27 @@ def test_the_digest_is_the_sha_256_of_the_bytes() -> None:
 @pytest.mark.parametrize("name", ["A.MD", "b.Txt"])
 def test_suffixes_are_known_in_upper_case_too(tmp_path: Path, name: str) -> None:
     write(tmp_path, name)
-    assert list(list_corpus(tmp_path, SUFFIXES).digests) == [name]
+    assert list(listed(tmp_path).files) == [name]
 
 
 def test_an_empty_corpus_is_no_error(tmp_path: Path) -> None:
-    listing = list_corpus(tmp_path, SUFFIXES)
-    assert (listing.digests, listing.skipped) == ({}, ())
+    listing = listed(tmp_path)
+    assert (listing.files, listing.skipped) == ({}, ())
 
 
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("a file")], ids=["missing", "a file"])
 def test_a_corpus_that_is_no_folder_is_an_error_that_names_it(tmp_path: Path, make) -> None:
     make(tmp_path / "corpus")
     with pytest.raises(CorpusNotFoundError, match="corpus'; create it") as caught:
-        list_corpus(tmp_path / "corpus", SUFFIXES)
+        listed(tmp_path / "corpus")
     assert caught.value.corpus_dir == tmp_path / "corpus"
 
 
 @pytest.mark.parametrize("path", [".hidden.md", ".git/a.md", "deep/.b.txt", "deep/.cache/er/c.md", ".DS_Store"])
 def test_hidden_files_and_folders_are_no_part_of_the_corpus(tmp_path: Path, path: str) -> None:
     write(tmp_path, path)
-    listing = list_corpus(tmp_path, SUFFIXES)
-    assert (listing.digests, listing.skipped) == ({}, ())
+    listing = listed(tmp_path)
+    assert (listing.files, listing.skipped) == ({}, ())
 
 
 @pytest.mark.parametrize(
@@ -86,9 +94,9 @@ def test_hidden_files_and_folders_are_no_part_of_the_corpus(tmp_path: Path, path
 )
 def test_odd_names_are_listed_as_they_are(tmp_path: Path, name: str) -> None:
     write(tmp_path, f"folder {name}/{name}")
-    listing = list_corpus(tmp_path, SUFFIXES)
+    listing = listed(tmp_path)
     path = f"folder {name}/{name}"
-    assert (listing.digests, listing.skipped) == ({path: sha("words")}, ())
+    assert (digests(tmp_path), listing.skipped) == ({path: sha("words")}, ())
     assert read_bytes(tmp_path, path) == b"words"
 
 
@@ -98,8 +106,8 @@ def test_a_name_that_is_no_text_is_skipped(tmp_path: Path, name: bytes) -> None:
     os.makedirs(os.path.dirname(file), exist_ok=True)  # noqa: PTH103, PTH120
     with open(file, "wb") as handle:  # noqa: PTH123
         handle.write(b"words")
-    listing = list_corpus(tmp_path, SUFFIXES)
-    assert listing.digests == {}
+    listing = listed(tmp_path)
+    assert listing.files == {}
     assert [skipped.reason for skipped in listing.skipped] == ["its name is not valid text; rename it"]
 
 
@@ -116,7 +124,7 @@ def test_a_file_without_a_suffix_is_skipped(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_skipped(tmp_path: Path) -> None:
     write(tmp_path, "a.md", "")
-    assert list_corpus(tmp_path, SUFFIXES).skipped == (SkippedDocument("a.md", "the file is empty"),)
+    assert listed(tmp_path).skipped == (SkippedDocument("a.md", "the file is empty"),)
 
 
 def test_one_bad_file_does_not_hide_the_others(tmp_path: Path) -> None:
@@ -124,7 +132,7 @@ def test_one_bad_file_does_not_hide_the_others(tmp_path: Path) -> None:
     write(tmp_path, "b.md")
     write(tmp_path, "c.exe")
     write(tmp_path, "d.md")
-    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["b.md", "d.md"]
+    assert list(listed(tmp_path).files) == ["b.md", "d.md"]
     assert sorted(reasons(tmp_path)) == ["a.md", "c.exe"]
 
 
@@ -135,7 +143,7 @@ def test_a_file_of_the_largest_size_is_read_and_one_byte_more_is_not(
     write(tmp_path, "fits.txt", "a" * 1_000_000)
     write(tmp_path, "large.txt", "a" * 2_600_000)
     write(tmp_path, "one more.txt", "a" * 1_000_001)
-    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["fits.txt"]
+    assert list(listed(tmp_path).files) == ["fits.txt"]
     found = reasons(tmp_path)
     assert found["large.txt"] == "3 MB is more than the 1 MB docqa reads; divide it"
     assert "more than the 1 MB" in found["one more.txt"]
@@ -163,8 +171,10 @@ def test_a_link_within_the_corpus_is_not_followed(tmp_path: Path, target: str) -
     write(tmp_path, "real.md")
     write(tmp_path, "folder/inner.md")
     (tmp_path / "link.md").symlink_to(tmp_path / target)
-    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["folder/inner.md", "real.md"]
-    assert reasons(tmp_path) == {"link.md": "a symbolic link is not followed; copy the file"}
+    assert list(listed(tmp_path).files) == ["folder/inner.md", "real.md"]
+    assert reasons(tmp_path) == {
+        "link.md": "a symbolic link is not followed; what it points to is read in its own place"
+    }
 
 
 @pytest.mark.parametrize("target", ["secret.md", "folder"])
@@ -173,9 +183,9 @@ def test_a_link_out_of_the_corpus_is_not_followed_and_said_to_lead_out(tmp_path:
     write(tmp_path, "outside/folder/secret.md", "a secret")
     write(tmp_path, "corpus/a.md")
     (tmp_path / "corpus" / "link.md").symlink_to(tmp_path / "outside" / target)
-    assert list(list_corpus(tmp_path / "corpus", SUFFIXES).digests) == ["a.md"]
+    assert list(listed(tmp_path / "corpus").files) == ["a.md"]
     assert reasons(tmp_path / "corpus") == {
-        "link.md": "a symbolic link is not followed; copy the file (it points out of the corpus)"
+        "link.md": "a symbolic link is not followed; it points out of the corpus, copy the file"
     }
 
 
@@ -183,14 +193,14 @@ def test_a_link_out_of_the_corpus_is_not_followed_and_said_to_lead_out(tmp_path:
 def test_a_link_that_leads_nowhere_or_in_a_circle_is_skipped(tmp_path: Path, target: str) -> None:
     (tmp_path / "link.md").symlink_to(target)
     write(tmp_path, "a.md")
-    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["a.md"]
+    assert list(listed(tmp_path).files) == ["a.md"]
     assert reasons(tmp_path)["link.md"].startswith("a symbolic link is not followed")
 
 
 def test_a_corpus_folder_that_is_a_link_itself_is_read(tmp_path: Path) -> None:
     write(tmp_path, "real/a.md")
     (tmp_path / "corpus").symlink_to(tmp_path / "real")
-    assert list_corpus(tmp_path / "corpus", SUFFIXES).digests == {"a.md": sha("words")}
+    assert digests(tmp_path / "corpus") == {"a.md": sha("words")}
 
 
 def test_a_pipe_is_skipped_and_does_not_block(tmp_path: Path) -> None:
@@ -200,7 +210,7 @@ def test_a_pipe_is_skipped_and_does_not_block(tmp_path: Path) -> None:
 
 def test_a_folder_named_like_a_document_is_a_folder(tmp_path: Path) -> None:
     write(tmp_path, "notes.md/a.md")
-    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["notes.md/a.md"]
+    assert list(listed(tmp_path).files) == ["notes.md/a.md"]
 
 
 def test_a_file_the_system_refuses_to_read_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +224,7 @@ def test_a_file_the_system_refuses_to_read_is_skipped(tmp_path: Path, monkeypatc
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert list(list_corpus(tmp_path, SUFFIXES).digests) == ["b.md"]
+    assert list(listed(tmp_path).files) == ["b.md"]
     assert reasons(tmp_path) == {"a.md": "the system refuses: Permission denied"}
 
 
@@ -232,3 +242,23 @@ def test_a_file_that_vanished_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(DocumentReadError, match=r"cannot read 'gone\.md': the file vanished") as caught:
         read_bytes(tmp_path, "gone.md")
     assert caught.value.path == "gone.md"
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "a.md"
+    file.write_text("words")
+    os.utime(file, (1_000_000, 1_000_000))
+    first = listed(tmp_path).files
+    assert first == {"a.md": FileState(sha("words"), 5, 1_000_000 * 10**9)}
+    claimed = {"a.md": FileState("as it was", 5, 1_000_000 * 10**9)}
+    assert list_corpus(tmp_path, SUFFIXES, claimed).files == claimed
+    os.utime(file, (2_000_000, 2_000_000))
+    assert list_corpus(tmp_path, SUFFIXES, claimed).files["a.md"].digest == sha("words")
+
+
+def test_a_file_changed_a_moment_ago_is_read_again_next_time(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("words")
+    known = listed(tmp_path).files
+    assert known["a.md"].changed == 0
+    (tmp_path / "a.md").write_text("WORDS")
+    assert list_corpus(tmp_path, SUFFIXES, known).files["a.md"].digest == sha("WORDS")

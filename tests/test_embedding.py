@@ -1,7 +1,9 @@
+import hashlib
 import json
 import shutil
 import socket
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.testing import assert_allclose
 from docqa import EmbeddingError, ModelNotFoundError, SentenceTransformerEmbedder, Span
 from docqa.chunking import split_sentences
 from docqa.embedding import DEFAULT_MODEL, sentence_transformer
-from docqa.embedding.sentence_transformer import DEFAULT_MODEL_DIGEST
+from docqa.embedding.sentence_transformer import DEFAULT_MODEL_DIGEST, _default_folder
 
 TEXTS = [
     "Bees make honey from nectar. A swarm leaves in May.\n\nThe queen goes with it.",
@@ -54,7 +56,8 @@ def late_pooled(
 
 def test_the_default_model_is_the_published_one(embedder: SentenceTransformerEmbedder) -> None:
     assert embedder.name == DEFAULT_MODEL == "all-MiniLM-L6-v2"
-    assert embedder.digest == DEFAULT_MODEL_DIGEST
+    (weights,) = _default_folder().rglob("*.safetensors")
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() == DEFAULT_MODEL_DIGEST
     assert (embedder.dimension, embedder.max_tokens) == (384, 254)
 
 
@@ -280,3 +283,42 @@ def test_embeddings_that_are_not_finite_are_an_error(tiny: Path) -> None:
         embedder.embed_query("bees")
     with pytest.raises(EmbeddingError, match="not finite; use another model"):
         embedder.embed_passages(["bees"], [[Span(0, 4)]])
+
+
+def test_threads_may_share_an_embedder(embedder: SentenceTransformerEmbedder) -> None:
+    texts = ["Bees make honey from nectar.", "word " * 100]
+    spans = [[Span(0, 28)], [Span(0, 4), Span(5, 9)]]
+    counts, rows, query = (
+        embedder.count_tokens(texts),
+        embedder.embed_passages(texts, spans),
+        embedder.embed_query("bee"),
+    )
+    problems: list[str] = []
+
+    def check(work: Callable[[], object], expected: object) -> None:
+        for _ in range(40):
+            try:
+                if not np.array_equal(work(), expected):  # type: ignore[arg-type]
+                    problems.append("another value")
+            except Exception as exc:
+                problems.append(repr(exc))
+
+    work = [
+        (lambda: embedder.count_tokens(texts), counts),
+        (lambda: embedder.embed_passages(texts, spans).sentences, rows.sentences),
+        (lambda: embedder.embed_query("bee"), query),
+    ]
+    threads = [threading.Thread(target=check, args=pair) for pair in work * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+def test_other_settings_beside_the_same_weights_are_another_model(tmp_path: Path) -> None:
+    folder = make_tiny(tmp_path / "tiny")
+    before = SentenceTransformerEmbedder(str(folder)).digest
+    settings = folder / "config_sentence_transformers.json"
+    settings.write_text(settings.read_text().replace("query: ", "ask: "))
+    assert SentenceTransformerEmbedder(str(folder)).digest != before

@@ -16,10 +16,10 @@ LAYERS = [
     {"corpus", "reading", "chunking", "embedding", "index", "texts", "terms", "serialising"},
     {"store", "answering"},
     {"syncing", "retrieval"},
-    {"chat"},
+    {"chat", "evaluation"},
     {"cli"},
 ]
-"""Imports point to a lower line only."""
+"""Imports point to a lower line only. Answering is pure and stands below retrieval, for `Retriever.ask` calls it."""
 
 OWNERS = {
     "bm25s": {"index", "terms"},
@@ -27,6 +27,7 @@ OWNERS = {
     "faiss": {"index"},
     "filelock": {"store"},
     "gradio": {"chat"},
+    "ir_measures": {"evaluation"},
     "markdown_it": {"reading"},
     "nupunkt": {"chunking"},
     "sentence_transformers": {"embedding"},
@@ -122,8 +123,8 @@ def test_every_error_has_one_root_and_stands_in_the_tree() -> None:
         (errors.IndexNotFoundError(Path("e")), "no index in 'e'; run 'docqa sync' to build it"),
         (
             errors.IndexMismatchError("a", "b"),
-            "the index was made with the model 'a', not with 'b'; leave the model out to use 'a', "
-            "or run 'docqa sync --force --model b' to embed anew",
+            "the index was made with the model 'a', not with 'b'; leave --model and DOCQA_MODEL out "
+            "to use 'a', or run 'docqa sync --force --model b' to embed anew",
         ),
         (
             errors.StoreLockedError(Path("e")),
@@ -133,7 +134,16 @@ def test_every_error_has_one_root_and_stands_in_the_tree() -> None:
             errors.CorruptIndexError(Path("e"), "x is missing"),
             "the index in 'e' is damaged: x is missing; run 'docqa sync' to rebuild it",
         ),
-        (errors.PortInUseError("h", 1), "port 1 on h is in use; stop what uses it, or choose another with --port"),
+        (
+            errors.PortInUseError("h", 1),
+            "cannot serve the chat on h, port 1: something else uses the port; choose another with --host or --port",
+        ),
+        (
+            errors.IndexMismatchError("a", "a"),
+            "the index was made with other weights of the model 'a'; run 'docqa sync --force' to embed anew",
+        ),
+        (errors.EmptyCorpusError(Path("c"), 0), "no documents in 'c'; copy files that docqa reads into it"),
+        (errors.EvaluationError("it is empty; fill it", path=Path("q"), line=3), "line 3 of 'q': it is empty; fill it"),
     ],
 )
 def test_error_messages_name_the_thing_and_the_remedy(error: docqa.DocqaError, message: str) -> None:

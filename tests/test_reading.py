@@ -360,3 +360,37 @@ def test_a_line_of_a_million_characters_is_read_in_seconds(path: str, text: str)
     except DocumentReadError as exc:
         assert exc.reason == "the file holds markup, but no words"
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("Où est le café ? Là, à côté.".encode() + b" \xe9", "byte 36 is not UTF-8, as the rest is; mend it"),
+        ("naïve café, déjà vu".encode()[:-1] + b"\xc3", "byte 23 is not UTF-8, as the rest is; mend it"),
+    ],
+)
+def test_utf8_with_a_bad_byte_says_which(data: bytes, reason: str) -> None:
+    with pytest.raises(DocumentReadError) as error:
+        read_document("a.txt", data, "")
+    assert error.value.reason == reason
+
+
+def test_the_first_accent_may_come_late() -> None:
+    text = "plain words " * 200_000 + "Où est le café ? Là, à côté, près de l'hôtel."
+    assert read_document("a.txt", text.encode("cp1252"), "").text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Où est le café ? Là, à côté, près de l'hôtel.", "cp1252"),
+        ("L'été à Paris, c'était déjà une œuvre.\n" * 5, "cp1252"),
+        ("Die Straße über den Fluß ist “schön”.", "cp1252"),
+        ("Привет, мир. Это текст на русском языке.", "cp1251"),
+        ("Καλημέρα κόσμε, τι κάνεις;", "cp1253"),
+        ("Zażółć gęślą jaźń, proszę pana.", "cp1250"),
+        ("今日は晴れです。日本語の文章です。", "shift_jis"),
+    ],
+)
+def test_other_encodings_are_guessed(text: str, encoding: str) -> None:
+    assert read_document("a.txt", text.encode(encoding), "").text == text

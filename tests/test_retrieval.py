@@ -1,12 +1,15 @@
 """Retrieval and answers through the real model, and the rules every query obeys."""
 
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import docqa
 from conftest import BRIDGE, FakeEmbedder
 from docqa import Retriever, SentenceTransformerEmbedder
+from docqa.retrieval import open_retriever
 
 
 @pytest.fixture
@@ -132,3 +135,30 @@ def test_equal_passages_are_ordered_by_document(tmp_path: Path, store: Path, fak
 def test_an_unknown_document(retriever: Retriever) -> None:
     with pytest.raises(KeyError):
         retriever.document("../../etc/passwd")
+
+
+@pytest.mark.parametrize("value", [np.zeros(3, np.float32), np.full(64, np.nan, np.float32)])
+def test_an_embedder_that_errs_on_a_query(corpus: Path, store: Path, fake: FakeEmbedder, value: np.ndarray) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    fake.embed_query = lambda query: value  # type: ignore[method-assign]
+    with pytest.raises(docqa.EmbeddingError, match="the model 'fake' gave an embedding of a wrong shape or value"):
+        docqa.Retriever.open(store, embedder=fake).retrieve("bees")
+
+
+def test_questions_are_answered_while_a_sync_embeds(
+    corpus: Path, store: Path, embedder: SentenceTransformerEmbedder
+) -> None:
+    docqa.sync(corpus, store, embedder=embedder)
+    (corpus / "long.txt").write_text("\n\n".join(f"Paragraph {i} speaks of topic {i * i}. " * 6 for i in range(60)))
+    syncing = threading.Thread(target=docqa.sync, args=[corpus, store], kwargs={"embedder": embedder})
+    syncing.start()
+    answers = set()
+    while syncing.is_alive():
+        answers.add(first_quote(store, embedder))
+    syncing.join()
+    assert answers == {BRIDGE[:76]}
+    assert "long.txt" in {document.path for document in Retriever.open(store, embedder=embedder).documents()}
+
+
+def first_quote(store: Path, embedder: SentenceTransformerEmbedder) -> str:
+    return open_retriever(store, embedder).ask("When was the bridge built?").quotes[0].text

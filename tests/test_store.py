@@ -39,7 +39,12 @@ def test_the_manifest_describes_the_store(synced: Path, fake: FakeEmbedder) -> N
     assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 1)
     assert list(manifest.documents) == ["bridge.txt", "cake.md", "notes/bees.md"]
     assert manifest.files.keys() == FILES
-    assert {path.name for path in synced.iterdir()} == {".lock", "manifest.json", manifest.generation}
+    assert {path.name for path in synced.iterdir()} == {
+        ".gitignore",
+        ".lock",
+        "manifest.json",
+        manifest.generation,
+    }
 
 
 def test_nothing_synced_yet(tmp_path: Path) -> None:
@@ -131,12 +136,14 @@ def test_a_generation_that_fails_is_removed(synced: Path) -> None:
 
 
 def test_leftovers_of_a_crash_are_removed_by_the_next_sync(synced: Path, corpus: Path, fake: FakeEmbedder) -> None:
-    (synced / "0123456789ab").mkdir()
-    (synced / "my-notes").mkdir()
+    (synced / "generation-0123456789ab").mkdir()
+    for name in ("202401151230", "my-notes"):
+        (synced / name).mkdir()
     (corpus / "new.txt").write_text("New.")
     docqa.sync(corpus, synced, embedder=fake)
-    assert not (synced / "0123456789ab").exists()
+    assert not (synced / "generation-0123456789ab").exists()
     assert (synced / "my-notes").exists()
+    assert (synced / "202401151230").exists()
 
 
 def test_an_unfinished_commit_leaves_the_old_generation(synced: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,6 +158,7 @@ def test_an_unfinished_commit_leaves_the_old_generation(synced: Path, monkeypatc
     with pytest.raises(docqa.StoreError, match="Read-only file system; the previous index is intact"):
         commit(synced, folder, before)
     assert read_manifest(synced) == before
+    assert {path.name for path in synced.iterdir()} == {".gitignore", ".lock", "manifest.json", before.generation}
     assert len(open_generation(synced).index) == 4
 
 

@@ -123,7 +123,9 @@ def test_incremental_sync_equals_a_fresh_one(corpus: Path, store: Path, tmp_path
 
 
 NAMES = st.sampled_from(["a.txt", "b.md", "c.txt", "sub/d.md", "ünïcode 'x'.txt"])
-TEXTS = st.sampled_from([CAKE, BRIDGE, BEES, "# Only a heading\n", "One.", "\x00", "", "One. Two!\n\nThree?"])
+TEXTS = st.sampled_from(
+    [CAKE, BRIDGE, BEES, "# Only a heading\n", '---\ntitle: "\\ud800"\n---\nOne.', "\x00", "", "One. Two!\n\nThree?"]
+)
 EDITS = st.lists(st.dictionaries(NAMES, st.one_of(st.none(), TEXTS), min_size=1), min_size=1, max_size=4)
 
 
@@ -140,7 +142,11 @@ def test_any_history_of_edits_ends_like_a_fresh_sync(edits: list[dict[str, str |
                 (corpus / path).unlink(missing_ok=True)
             else:
                 write_corpus(corpus, {path: text})
-        docqa.sync(corpus, tmp_path / "store", embedder=FakeEmbedder())
+        try:
+            docqa.sync(corpus, tmp_path / "store", embedder=FakeEmbedder())
+        except docqa.EmptyCorpusError:
+            assert not any(path.is_file() and path.stat().st_size for path in corpus.rglob("*"))
+            return
         assert not docqa.diff(corpus, tmp_path / "store")
     docqa.sync(corpus, tmp_path / "fresh", embedder=FakeEmbedder())
     assert contents(tmp_path / "store") == contents(tmp_path / "fresh")
@@ -205,12 +211,32 @@ def test_missing_corpus(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None
     assert not store.exists()
 
 
-def test_empty_corpus_gives_an_empty_index(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
+def test_an_empty_corpus_is_said_to_be_empty(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
     (tmp_path / "corpus").mkdir()
-    report = docqa.sync(tmp_path / "corpus", store, embedder=fake)
-    assert (report.passages, report.embedded, report.diff) == (0, 0, CorpusDiff((), (), (), ()))
+    with pytest.raises(
+        docqa.EmptyCorpusError, match="no documents in '.*corpus'; copy files that docqa reads into it$"
+    ):
+        docqa.sync(tmp_path / "corpus", store, embedder=fake)
+
+
+def test_an_emptied_corpus_loses_no_index_unless_forced(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    before = contents(store)
+    shutil.rmtree(corpus)
+    corpus.mkdir()
+    kept = r"the index keeps its documents \(3\), 'docqa sync --force' would empty it"
+    with pytest.raises(docqa.EmptyCorpusError, match=kept):
+        docqa.sync(corpus, store, embedder=fake)
+    assert contents(store) == before
+    report = docqa.sync(corpus, store, embedder=fake, force=True)
+    assert (report.passages, report.diff.removed) == (0, ALL)
     answer = docqa.Retriever.open(store, embedder=fake).ask("Anything?")
     assert (answer.hits, answer.quotes, answer.answered, answer.confidence) == ((), (), False, 0.0)
+
+
+def test_an_index_within_the_corpus_is_refused(corpus: Path, fake: FakeEmbedder) -> None:
+    with pytest.raises(docqa.StoreError, match="the index cannot be within the documents' folder"):
+        docqa.sync(corpus, corpus / "embeddings", embedder=fake)
 
 
 def test_another_model_than_the_stores(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
@@ -316,3 +342,26 @@ def test_a_damaged_store_is_rebuilt_from_the_corpus(corpus: Path, store: Path, f
         docqa.Retriever.open(store, embedder=fake)
     assert docqa.sync(corpus, store, embedder=fake).embedded == 4
     assert contents(store) == before
+
+
+def test_a_rebuilt_store_keeps_its_settings(
+    corpus: Path, store: Path, fake: FakeEmbedder, caplog: pytest.LogCaptureFixture
+) -> None:
+    docqa.sync(corpus, store, embedder=fake, chunking=Chunking(10, 1))
+    next(store.glob("*/texts.sqlite")).unlink()
+    report = docqa.sync(corpus, store, embedder=fake)
+    assert open_generation(store).manifest.chunking == Chunking(10, 1)
+    assert report.embedded == report.passages
+    assert "was damaged (texts.sqlite cannot be read: No such file or directory) and is rebuilt" in caplog.text
+    with pytest.raises(docqa.IndexMismatchError):
+        docqa.sync(corpus, store, embedder=FakeEmbedder("other"))
+
+
+def test_other_weights_under_the_same_name_are_another_model(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    other = FakeEmbedder()
+    other.digest = "other"
+    with pytest.raises(docqa.IndexMismatchError, match="made with other weights of the model 'fake'"):
+        docqa.sync(corpus, store, embedder=other)
+    with pytest.raises(docqa.IndexMismatchError, match="made with other weights of the model 'fake'"):
+        docqa.Retriever.open(store, embedder=other)

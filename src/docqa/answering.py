@@ -21,6 +21,9 @@ QUOTE_MARGIN = 0.15
 CONFIDENCE_WEIGHTS = (21.2, 9.1, -14.0)
 """Of the best sentence's cosine, of its coverage, and a constant; fitted to 900 questions of SQuAD 2.0 with and
 without the document that answers them."""
+CONFIDENCE_HITS = 5
+"""How many hits the confidence looks at, however many are asked for."""
+NOT_ANSWERED = "These documents do not seem to answer this."
 ANSWERED_FROM = 0.5
 """The confidence from which a query counts as answered."""
 
@@ -85,30 +88,37 @@ def estimate_confidence(similarity: float, coverage: float) -> float:
     return 1 / (1 + math.exp(-(weight * similarity + share * coverage + bias)))
 
 
-def answer(query: str, hits: Sequence[Hit], evidence: Sequence[Evidence], cite: Callable[[str, Span], str]) -> Answer:
+def answer(query: str, found: Sequence[tuple[Hit, Evidence]], k: int, cite: Callable[[str, Span], str]) -> Answer:
     """Answer a query by quoting the best evidence of its hits, or say that it is not answered.
 
     Args:
         query: the question.
-        hits: the passages found, best first.
-        evidence: of each hit.
+        found: the passages with their evidence, best first; of them ``CONFIDENCE_HITS`` decide on the confidence.
+        k: how many of the passages are wanted.
         cite: gives the citation of a span of a document.
     """
-    confidence = max((estimate_confidence(e.similarity, e.coverage) for e in evidence), default=0.0)
+    decisive = [evidence for _, evidence in found[:CONFIDENCE_HITS]]
+    confidence = max((estimate_confidence(e.similarity, e.coverage) for e in decisive), default=0.0)
     answered = confidence >= ANSWERED_FROM
-    quotes = _quote(hits, evidence, cite) if answered else ()
-    return Answer(query, quotes, tuple(hits), confidence, answered)
+    quotes = _quote(found[:k], cite) if answered else ()
+    return Answer(query, quotes, tuple(hit for hit, _ in found[:k]), confidence, answered)
 
 
-def _quote(hits: Sequence[Hit], evidence: Sequence[Evidence], cite: Callable[[str, Span], str]) -> tuple[Quote, ...]:
-    best = max(e.strength for e in evidence)
-    quotes = []
-    for hit, found in zip(hits, evidence, strict=True):
-        if found.strength >= best - QUOTE_MARGIN:
-            for span in _runs(hit, found.spans):
-                document = hit.passage.document
-                quotes.append(Quote(document, span, hit.passage.quote(span), cite(document, span)))
+def _quote(found: Sequence[tuple[Hit, Evidence]], cite: Callable[[str, Span], str]) -> tuple[Quote, ...]:
+    """Quote the strongest evidence first, no words twice."""
+    quotes: list[Quote] = []
+    ranked = sorted(found, key=lambda pair: -pair[1].strength)
+    for hit, evidence in ranked:
+        if evidence.strength >= ranked[0][1].strength - QUOTE_MARGIN:
+            for span in _runs(hit, evidence.spans):
+                quote = Quote(hit.passage.document, span, hit.passage.quote(span), cite(hit.passage.document, span))
+                if not any(_repeats(quote, other) for other in quotes):
+                    quotes.append(quote)
     return tuple(quotes[:MAX_QUOTES])
+
+
+def _repeats(quote: Quote, other: Quote) -> bool:
+    return quote.text == other.text or (quote.document == other.document and quote.span.overlaps(other.span))
 
 
 def _runs(hit: Hit, spans: Sequence[Span]) -> list[Span]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice, pairwise, zip_longest
 
 import nupunkt
 
@@ -41,7 +41,7 @@ def chunk(document: Document, *, count_tokens: CountTokens, chunking: Chunking =
 
     A passage is a run of whole sentences under one heading with at most ``chunking.size`` tokens. A paragraph, table
     or code block that fits is kept whole; a sentence is cut only when it alone is too long. Headings and front matter
-    are in no passage: headings become the passages' heading path.
+    are in no passage: headings become the passages' heading path. A heading without text is a passage of its own.
     """
     passages = []
     for blocks in _sections(document):
@@ -71,19 +71,27 @@ def split_sentences(text: str) -> list[Span]:
 
 def _sections(document: Document) -> Iterator[list[Block]]:
     """Yield the runs of blocks under one heading."""
-    bodies = [block for block in document.blocks if block.kind not in ("heading", "front_matter")]
-    if not bodies:
+    if not any(block.kind not in ("heading", "front_matter") for block in document.blocks):
         yield list(document.blocks)
         return
     run: list[Block] = []
-    for block in document.blocks:
+    for block, following in zip_longest(document.blocks, document.blocks[1:]):
         if run and (block.kind == "heading" or block.headings != run[0].headings):
             yield run
             run = []
-        if block.kind not in ("heading", "front_matter"):
+        if block.kind == "heading" and _stands_alone(document, block, following):
+            yield [block]
+        elif block.kind not in ("heading", "front_matter"):
             run.append(block)
     if run:
         yield run
+
+
+def _stands_alone(document: Document, heading: Block, following: Block | None) -> bool:
+    """Tell whether a heading has neither text nor headings below it, so that no passage has it in its path."""
+    if document[heading.span] == document.title:
+        return False
+    return following is None or (following.kind == "heading" and len(following.headings) <= len(heading.headings))
 
 
 def _measure(document: Document, blocks: list[Block], count_tokens: CountTokens, size: int) -> list[list[_Sentence]]:

@@ -12,15 +12,17 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import docqa
+from docqa.answering import NOT_ANSWERED
 from docqa.chunking import DEFAULT_CHUNKING
-from docqa.errors import DocqaError
+from docqa.errors import CorpusError, DocqaError, StoreError
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
-from docqa.store import read_manifest
+from docqa.store import check_files, read_manifest
 from docqa.types import Answer, Chunking, CorpusDiff, Hit, Passage, Progress, Span, SyncReport
 
 Parser = argparse.ArgumentParser
@@ -85,7 +87,9 @@ def retrieve(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Print what is indexed and how the corpus differs from it."""
-    summary = read_manifest(Path(options.embeddings)).summary()
+    manifest = read_manifest(Path(options.embeddings))
+    check_files(Path(options.embeddings), manifest)
+    summary = manifest.summary()
     diff = docqa.diff(options.corpus, options.embeddings)
     if options.json:
         _print_json(status_to_json(summary, diff))
@@ -102,13 +106,46 @@ def status(options: argparse.Namespace) -> int:
 
 def chat(options: argparse.Namespace) -> int:
     """Sync, then open the web chat."""
-    from docqa.chat import build_chat, launch
+    from docqa.chat import build_chat, check_port, launch
 
-    report = _sync(options)
-    print(_describe_report(report), file=sys.stderr)
-    _print_skipped(report)
+    check_port(options.host, options.port)
+    try:
+        report = _sync(options)
+        print(_describe_report(report), file=sys.stderr)
+        _print_skipped(report)
+    except CorpusError as exc:  # the page says what to do
+        print(f"docqa: {_printable(str(exc))}", file=sys.stderr)
     page = build_chat(corpus_dir=options.corpus, embeddings_dir=options.embeddings, embedder=_embedder(options))
-    launch(page, host=options.host, port=options.port, open_browser=options.open)
+    with suppress(KeyboardInterrupt):  # the way to stop it
+        launch(page, host=options.host, port=options.port, open_browser=options.open)
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Print how well docqa answers questions whose answers are known."""
+    from docqa.evaluation import check_target, describe_evaluation, evaluation_to_json, measure, prepare, write_outcomes
+
+    questions, embeddings = Path(options.questions), Path(options.embeddings)
+    corpus, target = (Path(path) if path else None for path in (options.corpus, options.per_question))
+    if options.k < 1:
+        raise ValueError(f"k must be at least 1, not {options.k}")
+    if target:
+        check_target(target, [path for path in (questions, embeddings, corpus) if path])
+    with ExitStack() as stack:
+        with _progress() as progress:
+            trial = stack.enter_context(
+                prepare(questions, embeddings, corpus_dir=corpus, embedder=_embedder(options), progress=progress)
+            )
+        for note in trial.notes:
+            print(_printable(note), file=sys.stderr)
+        with _progress("asking", "questions") as progress:
+            evaluation = measure(trial, options.k, progress=progress)
+    if options.json:
+        _print_json(evaluation_to_json(evaluation))
+    else:
+        print(describe_evaluation(evaluation))
+    if target:
+        write_outcomes(target, evaluation)
     return 0
 
 
@@ -118,10 +155,22 @@ def _sync(options: argparse.Namespace) -> SyncReport:
             options.corpus,
             options.embeddings,
             embedder=_embedder(options),
-            chunking=Chunking(options.size, options.overlap) if getattr(options, "size", None) else None,
+            chunking=_chunking(options),
             force=getattr(options, "force", False),
             progress=progress,
         )
+
+
+def _chunking(options: argparse.Namespace) -> Chunking | None:
+    """Return the chunking asked for; what is not said of it stays as in the index."""
+    asked = {name: getattr(options, name, None) for name in ("size", "overlap")}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if not given:
+        return None
+    try:
+        return replace(read_manifest(Path(options.embeddings)).chunking, **given)
+    except StoreError:
+        return replace(DEFAULT_CHUNKING, **given)
 
 
 def _retriever(options: argparse.Namespace) -> docqa.Retriever:
@@ -133,14 +182,14 @@ def _embedder(options: argparse.Namespace) -> docqa.SentenceTransformerEmbedder 
 
 
 @contextmanager
-def _progress() -> Iterator[Progress | None]:
+def _progress(activity: str = "embedding", things: str = "passages") -> Iterator[Progress | None]:
     """Show a bar on a terminal and nothing elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
 
-    with tqdm(total=0, unit=" passages", desc="embedding", leave=False, disable=None) as bar:
+    with tqdm(total=0, unit=f" {things}", desc=activity, leave=False, disable=None) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total
@@ -156,26 +205,26 @@ def _print_json(value: object) -> None:
 
 def _print_answer(answer: Answer) -> None:
     if not answer.answered:
-        print("These documents do not seem to answer this." + (" The closest passages:\n" if answer.hits else ""))
+        print(NOT_ANSWERED + (" The closest passages:\n" if answer.hits else ""))
         for hit in answer.hits[:3]:
             _print_hit(hit)
         return
     for quote in answer.quotes:
-        print(_wrap(f"“{_flat(quote.text)}”"))
+        print(_wrap(f"“{_printable(quote.text)}”"))
         print(f"  — {_printable(quote.citation)} ({_printable(quote.document)})\n")
 
 
 def _print_hit(hit: Hit) -> None:
     passage = hit.passage
     print(f"{hit.rank}. {_printable(passage.title)}, {_printable(passage.locator)} ({_printable(passage.document)})")
-    print(_wrap(_flat(_marked(passage, hit.evidence))) + "\n")
+    print(_wrap(_marked(passage, hit.evidence)) + "\n")
 
 
 def _marked(passage: Passage, evidence: Sequence[Span]) -> str:
     """Set the evidence in bold on a terminal that allows it."""
+    text = _printable(passage.text)  # of the same length
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return passage.text
-    text = passage.text
+        return text
     for span in sorted(evidence, reverse=True):
         start, end = span.start - passage.span.start, span.end - passage.span.start
         text = text[:start] + BOLD + text[start:end] + PLAIN + text[end:]
@@ -184,14 +233,8 @@ def _marked(passage: Passage, evidence: Sequence[Span]) -> str:
 
 def _wrap(text: str) -> str:
     width = min(100, shutil.get_terminal_size().columns)
-    return textwrap.fill(
-        text, width, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
-
-
-def _flat(text: str) -> str:
-    """Put a text on one line, without what could steer the terminal; docqa's own bold stays."""
-    return _printable(" ".join(text.split())).replace(_printable(BOLD), BOLD).replace(_printable(PLAIN), PLAIN)
+    lines = textwrap.wrap(" ".join(text.split()), width - 2, break_long_words=False, break_on_hyphens=False)
+    return textwrap.indent("\n".join(lines), "  ")
 
 
 def _printable(text: str) -> str:
@@ -218,6 +261,14 @@ def _print_diff(diff: CorpusDiff) -> None:
         print("the index is stale; run 'docqa sync'", file=sys.stderr)
 
 
+def port_number(text: str) -> int:
+    """Turn an option's text into a port."""
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise ValueError(f"no port {port}")
+    return port
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="docqa",
@@ -231,6 +282,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_query(verbs, verb, summary)
     _add_status(verbs)
     _add_chat(verbs)
+    _add_evaluate(verbs)
     return parser
 
 
@@ -267,7 +319,8 @@ def _add_sync(verbs: Verbs) -> None:
     _add_model(parser)
     longest = f"the longest passage (as in the index, else {DEFAULT_CHUNKING.size})"
     parser.add_argument("--size", type=int, metavar="TOKENS", help=longest)
-    parser.add_argument("--overlap", type=int, default=0, metavar="N", help="sentences passages share (%(default)s)")
+    shared = f"sentences that neighbours share (as in the index, else {DEFAULT_CHUNKING.overlap})"
+    parser.add_argument("--overlap", type=int, metavar="N", help=shared)
     parser.add_argument("--force", action="store_true", help="embed everything anew; needed to change the model")
     _add_json(parser)
 
@@ -292,5 +345,16 @@ def _add_chat(verbs: Verbs) -> None:
     _add_corpus(parser)
     _add_model(parser)
     parser.add_argument("--host", default=DEFAULT_HOST, help="the address to listen on (%(default)s, this machine)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="the port to listen on (%(default)s)")
+    parser.add_argument("--port", type=port_number, default=DEFAULT_PORT, help="the port to listen on (%(default)s)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
+
+
+def _add_evaluate(verbs: Verbs) -> None:
+    summary = "measure how well questions with known answers are answered"
+    parser = _add_verb(verbs, evaluate, summary, "questions.jsonl --per-question outcomes.jsonl")
+    parser.add_argument("questions", help="JSONL, or a folder in BEIR form; docs/evaluation.md describes both")
+    parser.add_argument("--corpus", metavar="DIR", help="ask an index made of these documents for the occasion instead")
+    _add_model(parser)
+    parser.add_argument("-k", type=int, default=DEFAULT_K, help="how many passages an answer draws on (%(default)s)")
+    _add_json(parser)
+    parser.add_argument("--per-question", metavar="FILE", help="write what was said to each question, as JSONL")

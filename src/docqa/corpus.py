@@ -3,7 +3,9 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path, PurePosixPath
@@ -15,41 +17,53 @@ MAX_BYTES = 50_000_000
 """The largest file that is read. A book is about 1 MB of text; 50 MB take some two hours to embed on two cores."""
 
 
+SETTLED = 2_000_000_000
+"""Nanoseconds; longer than the grain of any file system's clock."""
 NOT_TEXT = re.compile("[\ud800-\udfff]")
 """How Python shows the bytes of a file name that are not text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """The files of a corpus: the digests of those that can be read, by path, and the others with the reason."""
+class FileState:
+    """A file's SHA-256, and the size in bytes and time of change in nanoseconds it had then."""
 
-    digests: dict[str, str]
+    digest: str
+    size: int
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a corpus: the states of those that can be read, by path, and the others with the reason."""
+
+    files: dict[str, FileState]
     skipped: tuple[SkippedDocument, ...]
 
 
-def list_corpus(corpus_dir: Path, suffixes: frozenset[str]) -> Listing:
-    """List a corpus: every file with one of the suffixes and its digest, and every other file as skipped.
+def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, FileState]) -> Listing:
+    """List a corpus: every file with one of the suffixes and its state, and every other file as skipped.
 
-    Hidden files and folders (a leading dot) are not part of a corpus. Paths are POSIX, relative and in order.
+    Hidden files and folders (a leading dot) are not part of a corpus. Paths are POSIX, relative and in order. A file
+    whose size and time of change are the known ones is not read again.
 
     Raises:
         CorpusNotFoundError: the folder is missing.
     """
     if not corpus_dir.is_dir():
         raise CorpusNotFoundError(corpus_dir)
-    digests, skipped = {}, []
+    files, skipped = {}, []
     for path, reason in sorted(_walk(corpus_dir)):
         if not reason and PurePosixPath(path).suffix.lower() not in suffixes:
             kind = PurePosixPath(path).suffix or "files without a suffix"
             reason = f"docqa does not read {kind}; it reads {', '.join(sorted(suffixes))}"
         try:
             if not reason:
-                digests[path] = digest(read_bytes(corpus_dir, path))
+                files[path] = _state(corpus_dir, path, known.get(path))
         except DocumentReadError as exc:
             reason = exc.reason
         if reason:
             skipped.append(SkippedDocument(path, reason))
-    return Listing(digests, tuple(skipped))
+    return Listing(files, tuple(skipped))
 
 
 def read_bytes(corpus_dir: Path, path: str) -> bytes:
@@ -58,17 +72,12 @@ def read_bytes(corpus_dir: Path, path: str) -> bytes:
     Raises:
         DocumentReadError: it is empty, too large, gone, or the system refuses.
     """
-    file = corpus_dir / path
-    try:
-        size = file.stat().st_size
+    with _translated(path):
+        size = (corpus_dir / path).stat().st_size
         if size > MAX_BYTES:
             limit = MAX_BYTES // 1_000_000
             raise DocumentReadError(path, f"{ceil(size / 1e6)} MB is more than the {limit} MB docqa reads; divide it")
-        data = file.read_bytes()
-    except FileNotFoundError as exc:
-        raise DocumentReadError(path, "the file vanished while it was read; sync again") from exc
-    except OSError as exc:
-        raise DocumentReadError(path, f"the system refuses: {exc.strerror}") from exc
+        data = (corpus_dir / path).read_bytes()
     if not data:
         raise DocumentReadError(path, "the file is empty")
     return data
@@ -77,6 +86,27 @@ def read_bytes(corpus_dir: Path, path: str) -> bytes:
 def digest(data: bytes) -> str:
     """Compute the SHA-256 of a file's bytes."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _state(corpus_dir: Path, path: str, known: FileState | None) -> FileState:
+    with _translated(path):
+        found = (corpus_dir / path).stat()
+    if known and (known.size, known.changed) == (found.st_size, found.st_mtime_ns):
+        return known
+    data = read_bytes(corpus_dir, path)
+    # a file changed a moment ago may change again within the clock's grain, unseen: it is read again next time
+    settled = time.time_ns() - found.st_mtime_ns > SETTLED
+    return FileState(digest(data), found.st_size, found.st_mtime_ns if settled else 0)
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise DocumentReadError(path, "the file vanished while it was read; sync again") from exc
+    except OSError as exc:
+        raise DocumentReadError(path, f"the system refuses: {exc.strerror}") from exc
 
 
 def _walk(corpus_dir: Path) -> Iterator[tuple[str, str]]:
@@ -99,12 +129,13 @@ def _walk(corpus_dir: Path) -> Iterator[tuple[str, str]]:
 
 def _why_not_followed(file: Path, corpus_dir: Path) -> str:
     if file.is_symlink():
-        return "a symbolic link is not followed; copy the file" + _where_it_leads(file, corpus_dir)
+        return f"a symbolic link is not followed; {_what_instead(file, corpus_dir)}"
     return "" if file.is_file() else "not a regular file"
 
 
-def _where_it_leads(link: Path, corpus_dir: Path) -> str:
+def _what_instead(link: Path, corpus_dir: Path) -> str:
     try:
-        return "" if link.resolve().is_relative_to(corpus_dir.resolve()) else " (it points out of the corpus)"
+        inside = link.resolve().is_relative_to(corpus_dir.resolve())
     except (OSError, RuntimeError):
-        return " (it points to itself)"
+        return "this one points to itself, remove it"
+    return "what it points to is read in its own place" if inside else "it points out of the corpus, copy the file"

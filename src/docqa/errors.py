@@ -3,6 +3,7 @@
     DocqaError                    everything docqa raises on purpose
     ├── CorpusError
     │   ├── CorpusNotFoundError   the corpus folder is missing
+    │   ├── EmptyCorpusError      no document is in it
     │   └── DocumentReadError     one document cannot be read           .path .reason
     ├── EmbeddingError
     │   └── ModelNotFoundError    the model cannot be loaded            .name
@@ -11,12 +12,15 @@
     │   ├── IndexMismatchError    the store was made with another model .stored .given
     │   ├── StoreLockedError      another sync is writing               .embeddings_dir
     │   └── CorruptIndexError     the store's files disagree with its manifest
-    └── PortInUseError            the chat's port is taken              .port
+    ├── ServingError              the web chat cannot be served
+    │   └── PortInUseError        its port is taken                     .port
+    └── EvaluationError           a measurement cannot be made          .path .line
 
 A caller's mistake (``k`` below 1, a blank query) is a ``ValueError`` or ``TypeError`` instead.
 Every message says what is wrong with which thing, then the remedy.
 """
 
+import shlex
 from pathlib import Path
 
 
@@ -33,6 +37,15 @@ class CorpusNotFoundError(CorpusError):
 
     def __init__(self, corpus_dir: Path) -> None:
         super().__init__(f"no corpus folder at '{corpus_dir}'; create it and copy documents into it")
+        self.corpus_dir = corpus_dir
+
+
+class EmptyCorpusError(CorpusError):
+    """No document is in the corpus folder."""
+
+    def __init__(self, corpus_dir: Path, indexed: int) -> None:
+        kept = f"; the index keeps its documents ({indexed}), 'docqa sync --force' would empty it" if indexed else ""
+        super().__init__(f"no documents in '{corpus_dir}'; copy files that docqa reads into it{kept}")
         self.corpus_dir = corpus_dir
 
 
@@ -73,10 +86,14 @@ class IndexMismatchError(StoreError):
     """The store was made with another model."""
 
     def __init__(self, stored: str, given: str) -> None:
-        super().__init__(
-            f"the index was made with the model '{stored}', not with '{given}'; "
-            f"leave the model out to use '{stored}', or run 'docqa sync --force --model {given}' to embed anew"
-        )
+        if stored == given:
+            message = f"the index was made with other weights of the model '{given}'; run 'docqa sync --force'"
+        else:
+            message = (
+                f"the index was made with the model '{stored}', not with '{given}'; leave --model and DOCQA_MODEL out"
+            )
+            message += f" to use '{stored}', or run 'docqa sync --force --model {shlex.quote(given)}'"
+        super().__init__(f"{message} to embed anew")
         self.stored = stored
         self.given = given
 
@@ -98,9 +115,28 @@ class CorruptIndexError(StoreError):
         self.reason = reason
 
 
-class PortInUseError(DocqaError):
+class ServingError(DocqaError):
+    """The web chat cannot be served."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(
+            f"cannot serve the chat on {host}, port {port}: {reason}; choose another with --host or --port"
+        )
+
+
+class PortInUseError(ServingError):
     """The port of the web chat is taken."""
 
     def __init__(self, host: str, port: int) -> None:
-        super().__init__(f"port {port} on {host} is in use; stop what uses it, or choose another with --port")
+        super().__init__(host, port, "something else uses the port")
         self.port = port
+
+
+class EvaluationError(DocqaError):
+    """A measurement cannot be made: mostly for what stands in a file, or on a line of it."""
+
+    def __init__(self, reason: str, *, path: Path | None = None, line: int | None = None) -> None:
+        place = f"'{path}'" if line is None else f"line {line} of '{path}'"
+        super().__init__(reason if path is None else f"{place}: {reason}")
+        self.path = path
+        self.line = line

@@ -23,6 +23,7 @@ PASSAGES_FILE = "passages.faiss"
 SENTENCES_FILE = "sentences.npy"
 STARTS_FILE = "starts.npy"
 TERMS_FOLDER = "terms"
+NO_TERMS_FILE = "none"
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -162,12 +163,15 @@ class _Terms:
     def write(self, folder: Path) -> None:
         if self._scorer:
             self._scorer.save(folder / TERMS_FOLDER, show_progress=False)
+        else:
+            (folder / TERMS_FOLDER).mkdir()
+            (folder / TERMS_FOLDER / NO_TERMS_FILE).touch()
 
     @classmethod
     def read(cls, folder: Path, rows: int) -> "_Terms":
         import bm25s
 
-        if not (folder / TERMS_FOLDER).exists():
+        if (folder / TERMS_FOLDER / NO_TERMS_FILE).exists():
             return cls(None, rows)
         return cls(bm25s.BM25.load(folder / TERMS_FOLDER, mmap=True, show_progress=False), rows)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from docqa.answering import Evidence, Information, answer, select_evidence
+from docqa.answering import CONFIDENCE_HITS, Evidence, Information, answer, select_evidence
 from docqa.embedding import Embedder, SentenceTransformerEmbedder
-from docqa.errors import IndexMismatchError
+from docqa.errors import EmbeddingError
 from docqa.index import Candidates, Scores
-from docqa.store import Generation, open_generation, read_manifest
+from docqa.store import Generation, check_model, open_generation, read_manifest
 from docqa.terms import extract_terms
 from docqa.types import Answer, Document, Embeddings, Hit, IndexedDocument, Passage, Span, StoreSummary
 
@@ -26,9 +26,7 @@ class Retriever:
     """
 
     def __init__(self, generation: Generation, embedder: Embedder) -> None:
-        manifest = generation.manifest
-        if embedder.name != manifest.model:
-            raise IndexMismatchError(manifest.model, embedder.name)
+        check_model(generation.manifest, embedder)
         self._generation = generation
         self._embedder = embedder
         self._document = lru_cache(8)(generation.texts.document)
@@ -43,6 +41,8 @@ class Retriever:
             IndexNotFoundError: nothing has been synced yet.
             IndexMismatchError: the embedder is another than the store's.
             CorruptIndexError: the store's files disagree with its manifest.
+            StoreError: the system refuses to read them.
+            ModelNotFoundError: the model is not on this machine.
         """
         generation = open_generation(Path(embeddings_dir))
         return cls(generation, embedder or _embedder(generation.manifest.model))
@@ -75,8 +75,10 @@ class Retriever:
         Raises:
             TypeError: the query is no string, or k no integer.
             ValueError: the query is blank, or k is below 1.
+            ModelNotFoundError: the model cannot be loaded.
+            EmbeddingError: the model gave an embedding of a wrong shape or that is not finite.
         """
-        return [hit for hit, _ in self._search(query, k)]
+        return [hit for hit, _ in self._search(_checked(query, k), k)]
 
     def ask(self, query: str, k: int = 5) -> Answer:
         """Answer a query by quoting from the k passages that answer it best.
@@ -84,16 +86,17 @@ class Retriever:
         Raises:
             TypeError: the query is no string, or k no integer.
             ValueError: the query is blank, or k is below 1.
+            ModelNotFoundError: the model cannot be loaded.
+            EmbeddingError: the model gave an embedding of a wrong shape or that is not finite.
         """
-        found = self._search(query, k)
-        return answer(query, [hit for hit, _ in found], [evidence for _, evidence in found], self._cite)
+        query = _checked(query, k)
+        return answer(query, self._search(query, max(k, CONFIDENCE_HITS)), k, self._cite)
 
     def _search(self, query: str, k: int) -> list[tuple[Hit, Evidence]]:
-        _check(query, k)
         index = self._generation.index
         if not len(index):
             return []
-        embedding, terms = self._embedder.embed_query(query), extract_terms(query)
+        embedding, terms = self._embed(query), extract_terms(query)
         candidates = index.search(embedding, terms, k)
         scores, information = _fuse(candidates), Information(terms, index.rarity)
         best = np.lexsort((candidates.rows, -scores))[:k]
@@ -104,6 +107,12 @@ class Retriever:
             evidence = self._evidence(passage, row, embedding, information)
             found.append((Hit(passage, float(scores[i]), rank, evidence.spans), evidence))
         return found
+
+    def _embed(self, query: str) -> Embeddings:
+        embedding = self._embedder.embed_query(query)
+        if embedding.shape != (self._generation.index.dimension,) or not np.isfinite(embedding).all():
+            raise EmbeddingError(f"the model '{self._embedder.name}' gave an embedding of a wrong shape or value")
+        return embedding
 
     def _evidence(self, passage: Passage, row: int, query: Embeddings, information: Information) -> Evidence:
         return select_evidence(
@@ -160,7 +169,7 @@ def _embedder(model: str) -> SentenceTransformerEmbedder:
     return SentenceTransformerEmbedder(model)
 
 
-def _check(query: str, k: int) -> None:
+def _checked(query: str, k: int) -> str:
     if not isinstance(query, str):
         raise TypeError(f"the query must be a string, not {type(query).__name__}")
     if not isinstance(k, int) or isinstance(k, bool):
@@ -169,6 +178,8 @@ def _check(query: str, k: int) -> None:
         raise ValueError("the query is blank; ask a question")
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
+    # a terminal passes bytes that are no text on as lone surrogates
+    return query.encode("utf-8", "replace").decode()
 
 
 def _fuse(candidates: Candidates) -> Scores:

@@ -2,7 +2,7 @@
 
     embeddings/
     ├── manifest.json         the commit point: replaced as a whole, last of all
-    └── 3f9c2a1047be/         one generation
+    └── generation-3f9c2a1047be/
         ├── texts.sqlite      documents, blocks, passages, sentences, by row
         ├── passages.faiss    row i is passage i
         ├── sentences.npy     row-aligned through starts.npy, memory-mapped
@@ -25,7 +25,9 @@ from pathlib import Path
 
 import filelock
 
-from docqa.errors import CorruptIndexError, IndexNotFoundError, StoreError, StoreLockedError
+from docqa.corpus import FileState
+from docqa.embedding import Embedder
+from docqa.errors import CorruptIndexError, IndexMismatchError, IndexNotFoundError, StoreError, StoreLockedError
 from docqa.index import Index
 from docqa.texts import Texts
 from docqa.types import Chunking, SkippedDocument, StoreSummary
@@ -34,7 +36,9 @@ FORMAT = 1
 MANIFEST_FILE = "manifest.json"
 LOCK_FILE = ".lock"
 TEXTS_FILE = "texts.sqlite"
-GENERATION = re.compile(r"[0-9a-f]{12}")
+GENERATION = re.compile(r"generation-[0-9a-f]{12}")
+"""The name of a generation's folder, unlike any that people give: others in the store's folder are theirs."""
+GITIGNORE = "*\n!.gitignore\n"
 OPEN_ATTEMPTS = 5
 """How often a reader looks again when a sync replaced the generation between manifest and files."""
 
@@ -43,8 +47,8 @@ OPEN_ATTEMPTS = 5
 class Manifest:
     """What a store says of itself.
 
-    ``documents`` maps paths to digests; ``refused`` those files whose bytes could not be read as documents;
-    ``files`` the generation's files to their SHA-256.
+    ``documents`` maps paths to the files as they were read; ``refused`` maps the paths of files whose bytes are no
+    document to their digests; ``files`` maps the generation's files to their SHA-256.
     """
 
     model: str
@@ -52,7 +56,7 @@ class Manifest:
     dimension: int
     chunking: Chunking
     reader_version: int
-    documents: dict[str, str]
+    documents: dict[str, FileState]
     refused: dict[str, str]
     skipped: tuple[SkippedDocument, ...]
     passages: int
@@ -82,11 +86,13 @@ def read_manifest(embeddings_dir: Path) -> Manifest:
     Raises:
         IndexNotFoundError: there is none; nothing has been synced yet.
         CorruptIndexError: it cannot be understood.
+        StoreError: the system refuses to read it.
     """
     try:
         fields = json.loads((embeddings_dir / MANIFEST_FILE).read_text("utf-8"))
         if fields["format"] != FORMAT:
             raise CorruptIndexError(embeddings_dir, f"its format is {fields['format']}, not {FORMAT}")
+        fields["documents"] = {path: FileState(**state) for path, state in fields["documents"].items()}
         fields["chunking"] = Chunking(**fields["chunking"])
         fields["skipped"] = tuple(SkippedDocument(**skipped) for skipped in fields["skipped"])
         manifest = Manifest(**fields)
@@ -107,16 +113,42 @@ def open_generation(embeddings_dir: Path) -> Generation:
     Raises:
         IndexNotFoundError: nothing has been synced yet.
         CorruptIndexError: the files disagree with the manifest.
+        StoreError: the system refuses to read them.
     """
-    for attempt in range(OPEN_ATTEMPTS):
-        manifest = read_manifest(embeddings_dir)
+    manifest = read_manifest(embeddings_dir)
+    for _ in range(OPEN_ATTEMPTS):
         try:
             return _open(embeddings_dir, manifest)
         except CorruptIndexError:
-            replaced = read_manifest(embeddings_dir).generation != manifest.generation
-            if not replaced or attempt == OPEN_ATTEMPTS - 1:
+            present = read_manifest(embeddings_dir)
+            if present.generation == manifest.generation:
                 raise
-    raise AssertionError("unreachable")
+            manifest = present
+    raise StoreLockedError(embeddings_dir)
+
+
+def check_files(embeddings_dir: Path, manifest: Manifest) -> None:
+    """Compare every file of a generation with the manifest's digests.
+
+    Raises:
+        CorruptIndexError: a file is missing or not as it was written.
+    """
+    for name, digest in manifest.files.items():
+        try:
+            if _digest(embeddings_dir / manifest.generation / name) != digest:
+                raise CorruptIndexError(embeddings_dir, f"{name} is not as it was written")
+        except OSError as exc:
+            raise CorruptIndexError(embeddings_dir, f"{name} cannot be read: {exc.strerror}") from exc
+
+
+def check_model(manifest: Manifest, embedder: Embedder) -> None:
+    """Check that an embedder is the one a store was made with, by name and weights.
+
+    Raises:
+        IndexMismatchError: it is another.
+    """
+    if embedder.name != manifest.model or embedder.digest != manifest.model_digest:
+        raise IndexMismatchError(manifest.model, embedder.name)
 
 
 @contextmanager
@@ -128,7 +160,9 @@ def write_lock(embeddings_dir: Path) -> Iterator[None]:
         StoreError: the folder cannot be written.
     """
     with _writing(embeddings_dir):
-        embeddings_dir.mkdir(parents=True, exist_ok=True)
+        if not embeddings_dir.exists():
+            embeddings_dir.mkdir(parents=True)
+            (embeddings_dir / ".gitignore").write_text(GITIGNORE)
     lock = filelock.FileLock(embeddings_dir / LOCK_FILE, timeout=0)
     try:
         lock.acquire()
@@ -145,7 +179,7 @@ def write_lock(embeddings_dir: Path) -> Iterator[None]:
 @contextmanager
 def new_generation(embeddings_dir: Path) -> Iterator[Path]:
     """Make a folder for a new generation; it is removed again when the block fails."""
-    folder = embeddings_dir / secrets.token_hex(6)
+    folder = embeddings_dir / f"generation-{secrets.token_hex(6)}"
     with _writing(embeddings_dir):
         folder.mkdir()
         try:
@@ -155,38 +189,42 @@ def new_generation(embeddings_dir: Path) -> Iterator[Path]:
             raise
 
 
-def commit(embeddings_dir: Path, folder: Path, manifest: Manifest) -> Manifest:
-    """Make a generation the current one, whole or not at all, and remove the others."""
+def commit(embeddings_dir: Path, folder: Path, manifest: Manifest) -> None:
+    """Make a generation the current one, whole or not at all, and remove the others.
+
+    Raises:
+        StoreError: it cannot be written; it is removed again.
+    """
     fields = asdict(manifest) | {
         "format": FORMAT,
         "generation": folder.name,
         "synced": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": {path.relative_to(folder).as_posix(): _digest(path) for path in _files(folder)},
     }
+    beside = embeddings_dir / f"{MANIFEST_FILE}.new"
     with _writing(embeddings_dir):
-        for path in [*_files(folder), *(path for path in folder.rglob("*") if path.is_dir()), folder]:
-            _flush(path)
-        beside = embeddings_dir / f"{MANIFEST_FILE}.new"
-        beside.write_text(json.dumps(fields, ensure_ascii=False, indent=1) + "\n", "utf-8")
-        _flush(beside)
-        beside.replace(embeddings_dir / MANIFEST_FILE)
+        try:
+            for path in [*_files(folder), *(path for path in folder.rglob("*") if path.is_dir()), folder]:
+                _flush(path)
+            beside.write_text(json.dumps(fields, ensure_ascii=False, indent=1) + "\n", "utf-8")
+            _flush(beside)
+            beside.replace(embeddings_dir / MANIFEST_FILE)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         _flush(embeddings_dir)
     for other in embeddings_dir.iterdir():
         if GENERATION.fullmatch(other.name) and other.name != folder.name:
             shutil.rmtree(other, ignore_errors=True)
-    return read_manifest(embeddings_dir)
 
 
 def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
+    check_files(embeddings_dir, manifest)
     folder = embeddings_dir / manifest.generation
     try:
-        for name, digest in manifest.files.items():
-            if _digest(folder / name) != digest:
-                raise CorruptIndexError(embeddings_dir, f"{name} is not as it was written")
         texts = Texts.open(folder / TEXTS_FILE)
         index = Index.read(folder)
-    except FileNotFoundError as exc:
-        raise CorruptIndexError(embeddings_dir, f"{Path(exc.filename).name} is missing") from exc
     except (OSError, ValueError, KeyError, RuntimeError) as exc:
         raise CorruptIndexError(embeddings_dir, str(exc)) from exc
     if len(index) != manifest.passages:

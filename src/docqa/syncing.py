@@ -1,5 +1,6 @@
 """Syncing: make the store agree with the corpus, embedding only what is new."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,14 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from docqa.chunking import DEFAULT_CHUNKING, chunk
-from docqa.corpus import Listing, digest, list_corpus, read_bytes
+from docqa.corpus import FileState, Listing, digest, list_corpus, read_bytes
 from docqa.embedding import DEFAULT_MODEL, Embedder, SentenceTransformerEmbedder
 from docqa.errors import (
     CorruptIndexError,
     DocumentReadError,
     EmbeddingError,
-    IndexMismatchError,
+    EmptyCorpusError,
     IndexNotFoundError,
+    StoreError,
 )
 from docqa.index import Index
 from docqa.reading import READER_VERSION, SUFFIXES, read_document
@@ -24,6 +26,7 @@ from docqa.store import (
     TEXTS_FILE,
     Generation,
     Manifest,
+    check_model,
     commit,
     new_generation,
     open_generation,
@@ -44,6 +47,8 @@ from docqa.types import (
     SyncReport,
 )
 
+logger = logging.getLogger(__name__)
+
 BATCH = 256
 """Passages handed to the embedder at a time; it sorts them by length, so more is faster, and less shows progress."""
 
@@ -54,13 +59,13 @@ def diff(corpus_dir: str | PathLike[str] = "corpus", embeddings_dir: str | PathL
     Raises:
         CorpusNotFoundError: the corpus folder is missing.
         CorruptIndexError: the store's manifest cannot be understood.
+        StoreError: the system refuses to read it.
     """
-    listing = list_corpus(Path(corpus_dir), SUFFIXES)
     try:
         manifest = read_manifest(Path(embeddings_dir))
     except IndexNotFoundError:
-        return CorpusDiff(tuple(listing.digests), (), (), ())
-    return _compare(listing, manifest)
+        return CorpusDiff(tuple(list_corpus(Path(corpus_dir), SUFFIXES, {}).files), (), (), ())
+    return _compare(list_corpus(Path(corpus_dir), SUFFIXES, manifest.documents), manifest)
 
 
 def sync(
@@ -76,31 +81,38 @@ def sync(
 
     Unchanged documents keep their rows bit for bit; of changed ones only the passages that are new are embedded. With
     nothing to do, no model is loaded and nothing is written. Readers go on with the old generation until the new one is
-    complete.
+    complete. A damaged store is rebuilt from the corpus with the settings it had.
 
     Args:
         corpus_dir: the folder of documents.
         embeddings_dir: the folder of the store; made when missing.
         embedder: the model; the one the store was made with, else the default one.
         chunking: how documents are divided; as in the store, else the default.
-        force: read, divide and embed every document anew; needed to change the model.
+        force: read, divide and embed every document anew; needed to change the model, and to empty the store.
         progress: called with the number of passages embedded so far and in all.
 
     Raises:
         CorpusNotFoundError: the corpus folder is missing.
+        EmptyCorpusError: no document is in it, and ``force`` is not set; the store is as before.
         IndexMismatchError: the embedder is another than the store's, and ``force`` is not set.
         StoreLockedError: another sync is writing.
         ModelNotFoundError: the model cannot be loaded.
-        StoreError: the store cannot be written; it is as before.
+        EmbeddingError: the model gave embeddings of a wrong shape or that are not finite.
+        StoreError: the store cannot be written, or lies within the corpus; it is as before.
     """
     started = time.perf_counter()
     corpus, embeddings = Path(corpus_dir), Path(embeddings_dir)
-    listing = list_corpus(corpus, SUFFIXES)
+    if embeddings.resolve().is_relative_to(corpus.resolve()):
+        raise StoreError(f"the index cannot be within the documents' folder '{corpus}'; choose another for it")
+    list_corpus(corpus, frozenset(), {})  # a mistyped folder leaves no trace of a store
     with write_lock(embeddings):
-        plan = _plan(listing, _open_stored(embeddings), embedder, chunking, force=force)
-        if plan.stored and plan.is_done:
-            stored = plan.stored.manifest
-            report = SyncReport(plan.diff, stored.skipped, stored.passages, 0, 0.0)
+        manifest, stored = _open_stored(embeddings)
+        listing = list_corpus(corpus, SUFFIXES, manifest.documents if manifest else {})
+        if not listing.files and not (force and stored):
+            raise EmptyCorpusError(corpus, len(manifest.documents) if manifest else 0)
+        plan = _plan(listing, manifest, stored, embedder, chunking, force=force)
+        if plan.is_done and manifest:
+            report = SyncReport(plan.diff, manifest.skipped, manifest.passages, 0, 0.0)
         else:
             report = _carry_out(plan, _read(corpus, plan), embeddings, progress)
     return replace(report, seconds=time.perf_counter() - started)
@@ -117,14 +129,13 @@ class _Plan:
     diff: CorpusDiff
     keep: tuple[str, ...]
     read: tuple[str, ...]
-    reuse_rows: bool
 
     @property
     def is_done(self) -> bool:
         """Tell whether the store already agrees with the corpus, in what it skips too."""
         if self.stored is None or self.diff or self.read:
             return False
-        refused = [skipped for skipped in self.stored.manifest.skipped if skipped.path in self.listing.digests]
+        refused = [skipped for skipped in self.stored.manifest.skipped if skipped.path in self.listing.files]
         return tuple(sorted([*self.listing.skipped, *refused], key=_path)) == self.stored.manifest.skipped
 
 
@@ -137,38 +148,46 @@ class _Reading:
     refused: dict[str, str]
 
 
-def _open_stored(embeddings_dir: Path) -> Generation | None:
-    """Open the stored generation; a damaged one is as good as none, for the corpus has it all."""
+def _open_stored(embeddings_dir: Path) -> tuple[Manifest | None, Generation | None]:
+    """Open what is stored; of a damaged store the manifest tells at least the settings, and the corpus has the rest."""
+    manifest = None
     try:
-        return open_generation(embeddings_dir)
-    except (IndexNotFoundError, CorruptIndexError):
-        return None
+        manifest = read_manifest(embeddings_dir)
+        return manifest, open_generation(embeddings_dir)
+    except IndexNotFoundError:
+        return None, None
+    except CorruptIndexError as exc:
+        logger.warning("the index in '%s' was damaged (%s) and is rebuilt", embeddings_dir, exc.reason)
+        return manifest, None
 
 
 def _plan(
-    listing: Listing, stored: Generation | None, embedder: Embedder | None, chunking: Chunking | None, *, force: bool
+    listing: Listing,
+    manifest: Manifest | None,
+    stored: Generation | None,
+    embedder: Embedder | None,
+    chunking: Chunking | None,
+    *,
+    force: bool,
 ) -> _Plan:
-    if stored is None:
-        embedder = embedder or SentenceTransformerEmbedder(DEFAULT_MODEL)
-        paths = tuple(listing.digests)
-        found = CorpusDiff(paths, (), (), ())
-        return _Plan(listing, None, embedder, chunking or DEFAULT_CHUNKING, found, (), paths, reuse_rows=False)
-    manifest = stored.manifest
-    embedder = embedder or SentenceTransformerEmbedder(manifest.model)
-    if not force and (embedder.name, embedder.digest) != (manifest.model, manifest.model_digest):
-        raise IndexMismatchError(_named(manifest.model, manifest.model_digest), _named(embedder.name, embedder.digest))
-    chunking = chunking or manifest.chunking
+    every = tuple(listing.files)
+    embedder = embedder or SentenceTransformerEmbedder(manifest.model if manifest else DEFAULT_MODEL)
+    chunking = chunking or (manifest.chunking if manifest else DEFAULT_CHUNKING)
+    if manifest is None:
+        return _Plan(listing, None, embedder, chunking, CorpusDiff(every, (), (), ()), (), every)
+    if not force:
+        check_model(manifest, embedder)
     found = _compare(listing, manifest)
-    anew = force or chunking != manifest.chunking or manifest.reader_version != READER_VERSION
-    keep = () if anew else found.unchanged
-    read = tuple(listing.digests) if anew else tuple(sorted(found.added + found.changed))
-    return _Plan(listing, stored, embedder, chunking, found, keep, read, reuse_rows=not force)
+    if stored is None or force or chunking != manifest.chunking or manifest.reader_version != READER_VERSION:
+        return _Plan(listing, None if force else stored, embedder, chunking, found, (), every)
+    read = tuple(sorted(found.added + found.changed))
+    return _Plan(listing, stored, embedder, chunking, found, found.unchanged, read)
 
 
 def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
-    known = manifest.documents
+    known = {path: file.digest for path, file in manifest.documents.items()}
     refused = manifest.refused if manifest.reader_version == READER_VERSION else {}
-    digests = {path: digest for path, digest in listing.digests.items() if refused.get(path) != digest}
+    digests = {path: file.digest for path, file in listing.files.items() if refused.get(path) != file.digest}
     return CorpusDiff(
         added=tuple(path for path in digests if path not in known),
         changed=tuple(path for path, digest in digests.items() if known.get(path, digest) != digest),
@@ -218,7 +237,7 @@ def _gather(plan: _Plan, reading: _Reading, paths: list[str]) -> tuple[list[Pass
     """List all passages of the new generation in order, each with its stored row if it has one."""
     passages: list[Passage] = []
     rows: list[int | None] = []
-    reusable = plan.stored.texts.rows_by_key() if plan.stored and plan.reuse_rows else {}
+    reusable = plan.stored.texts.rows_by_key() if plan.stored else {}
     for path in paths:
         if path in reading.documents:
             divided = reading.documents[path][1]
@@ -267,7 +286,7 @@ def _build_index(
     parts = [
         next(embedded) if row is None or plan.stored is None else plan.stored.index.embeddings(row) for row in rows
     ]
-    dimension = plan.stored.index.dimension if plan.stored and plan.reuse_rows else plan.embedder.dimension
+    dimension = plan.stored.index.dimension if plan.stored else plan.embedder.dimension
     none = np.empty((0, dimension), np.float32)
     embeddings = PassageEmbeddings(
         np.concatenate([none, *(part.passages for part in parts)]),
@@ -277,25 +296,32 @@ def _build_index(
 
 
 def _manifest(plan: _Plan, reading: _Reading, paths: list[str], index: Index) -> Manifest:
-    stored = plan.stored.manifest if plan.stored else None
-    digests = {path: document.digest for path, (document, _) in reading.documents.items()}
+    before = plan.stored.manifest if plan.stored else None
     still_refused = {
         path: digest
-        for path, digest in (stored.refused if stored else {}).items()
-        if plan.listing.digests.get(path) == digest and path not in plan.read
+        for path, digest in (before.refused if before else {}).items()
+        if path in plan.listing.files and plan.listing.files[path].digest == digest and path not in plan.read
     }
-    known = [skipped for skipped in (stored.skipped if stored else ()) if skipped.path in still_refused]
+    known = [skipped for skipped in (before.skipped if before else ()) if skipped.path in still_refused]
     return Manifest(
         model=plan.embedder.name,
         model_digest=plan.embedder.digest,
         dimension=index.dimension,
         chunking=plan.chunking,
         reader_version=READER_VERSION,
-        documents={path: digests.get(path) or plan.listing.digests[path] for path in paths},
+        documents={path: _file_state(plan, reading, path) for path in paths},
         refused=dict(sorted((still_refused | reading.refused).items())),
         skipped=tuple(sorted([*plan.listing.skipped, *reading.skipped, *known], key=_path)),
         passages=len(index),
     )
+
+
+def _file_state(plan: _Plan, reading: _Reading, path: str) -> FileState:
+    """Return the state of a file as its document was read, which may be later than it was listed."""
+    listed = plan.listing.files[path]
+    if path not in reading.documents or reading.documents[path][0].digest == listed.digest:
+        return listed
+    return FileState(reading.documents[path][0].digest, listed.size, 0)
 
 
 def _final_diff(found: CorpusDiff, manifest: Manifest) -> CorpusDiff:
@@ -306,10 +332,6 @@ def _final_diff(found: CorpusDiff, manifest: Manifest) -> CorpusDiff:
         removed=tuple(sorted([*found.removed, *(path for path in found.changed if path not in manifest.documents)])),
         unchanged=tuple(path for path in found.unchanged if path in manifest.documents),
     )
-
-
-def _named(model: str, digest: str) -> str:
-    return f"{model}@{digest[:8]}" if digest else model
 
 
 def _path(skipped: SkippedDocument) -> str:

@@ -76,27 +76,15 @@ class Texts:
         """Append a document and its passages."""
         blocks = json.dumps([(b.kind, *astuple(b.span), b.page, b.headings) for b in document.blocks])
         row = (document.path, document.digest, document.title, document.text, blocks)
-        insert = "INSERT INTO documents (path, digest, title, text, blocks) VALUES (?, ?, ?, ?, ?)"
-        number = self._connection.execute(insert, row).lastrowid
-        rows = self._row_count()
-        self._connection.executemany(
-            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(rows + i, number, passage_key(passage), *_columns(passage)) for i, passage in enumerate(passages)],
-        )
+        self._insert(row, [(passage_key(passage), *_columns(passage)) for passage in passages])
 
     def copy(self, other: "Texts", path: str) -> None:
         """Append a document and its passages as another generation has them."""
         document = other._fetch("SELECT path, digest, title, text, blocks FROM documents WHERE path = ?", path)[0]
-        insert = "INSERT INTO documents (path, digest, title, text, blocks) VALUES (?, ?, ?, ?, ?)"
-        number = self._connection.execute(insert, document).lastrowid
         columns = "key, start, end, headings, locator, text, sentences"
         of_document = "document = (SELECT number FROM documents WHERE path = ?) ORDER BY row"
         passages = other._fetch(f"SELECT {columns} FROM passages WHERE {of_document}", path)
-        rows = self._row_count()
-        self._connection.executemany(
-            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(rows + i, number, *passage) for i, passage in enumerate(passages)],
-        )
+        self._insert(document, passages)
 
     def passage(self, row: int) -> Passage:
         """Return the passage of a row of the index."""
@@ -136,8 +124,14 @@ class Texts:
         """Map what each passage embeds (see `passage_key`) to its row."""
         return dict(self._fetch("SELECT key, row FROM passages ORDER BY row DESC"))
 
-    def _row_count(self) -> int:
-        return int(self._fetch("SELECT count(*) FROM passages")[0][0])
+    def _insert(self, document: tuple[object, ...], passages: Sequence[tuple[object, ...]]) -> None:
+        insert = "INSERT INTO documents (path, digest, title, text, blocks) VALUES (?, ?, ?, ?, ?)"
+        number = self._connection.execute(insert, document).lastrowid
+        first = self._fetch("SELECT count(*) FROM passages")[0][0]
+        self._connection.executemany(
+            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [(first + i, number, *passage) for i, passage in enumerate(passages)],
+        )
 
     def _fetch(self, query: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         with self._lock:

@@ -217,4 +217,4 @@ class StoreSummary:
 
 @lru_cache(4)
 def _line_ends(text: str) -> "array[int]":
-    return array("Q", (match.start() for match in re.finditer("\n", text)))
+    return array("Q", (match.start() for match in re.finditer("\r\n?|\n", text)))

@@ -196,8 +196,8 @@ def _offer_retrieval(library: Library) -> None:
         """Return the passages that match a query best, best first, as JSON objects."""
         try:
             return [hit_to_json(hit) for hit in library.retriever().retrieve(query, k)]
-        except (DocqaError, ValueError) as problem:
-            raise gr.Error(message(problem)) from problem
+        except (DocqaError, ValueError, TypeError) as problem:
+            raise gr.Error(message(problem), print_exception=False) from problem
 
     api(retrieve, api_name="retrieve")
 

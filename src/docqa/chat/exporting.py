@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 
+from docqa.answering import NOT_ANSWERED
 from docqa.chat.citing import one_line, quoted_evidence
 from docqa.chat.state import Conversation, Turn
 from docqa.types import Answer, Hit, Quote
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 EMPTY = "_No questions yet._\n"
-UNANSWERED = "These documents do not seem to answer this. The closest passages:"
+UNANSWERED = f"{NOT_ANSWERED} The closest passages:"
 
 
 def conversation_markdown(conversation: Conversation) -> str:

@@ -110,7 +110,7 @@ class Library:
 def message(problem: Exception) -> str:
     """Return what an error says, for people; an error docqa did not expect is named by its kind as well."""
     text = str(problem)
-    if isinstance(problem, DocqaError | ValueError) and text:
+    if isinstance(problem, DocqaError | ValueError | TypeError) and text:
         return text[0].upper() + text[1:]
     logger.error("unexpected in the chat", exc_info=problem)
     return f"Something went wrong: {type(problem).__name__}: {text}"

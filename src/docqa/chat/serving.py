@@ -1,5 +1,6 @@
 """Serving the chat: on this machine only unless told otherwise, and nothing but the chat."""
 
+import errno
 import socket
 import sys
 import time
@@ -12,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from docqa.errors import PortInUseError
+from docqa.errors import PortInUseError, ServingError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -29,7 +30,7 @@ SYSTEM_MONOSPACE_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas",
 
 def launch(chat: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = False) -> None:
     """Serve the chat until it is interrupted; raise ``PortInUseError`` when the port is taken."""
-    _check_port(host, port)
+    check_port(host, port)
     chat.launch(
         server_name=host,
         server_port=port,
@@ -72,14 +73,22 @@ def _theme() -> gr.themes.Base:
     )
 
 
-def _check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int) -> None:
+    """Check that the chat can be served there.
+
+    Raises:
+        PortInUseError: something else uses the port.
+        ServingError: the host is not this machine, or the port is not allowed.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as problem:
-            raise PortInUseError(host, port) from problem
+            if problem.errno == errno.EADDRINUSE:
+                raise PortInUseError(host, port) from problem
+            raise ServingError(host, port, problem.strerror or str(problem)) from problem
 
 
 def _middleware(host: str) -> list[Middleware]:

@@ -1,5 +1,6 @@
 """Embeddings from a sentence-transformers model on this machine."""
 
+import copy
 import hashlib
 import importlib.util
 import os
@@ -34,15 +35,16 @@ _load_lock = threading.Lock()
 class SentenceTransformerEmbedder:
     """Embed with a sentence-transformers model: the default one, a folder, or a name in the local model cache.
 
-    Nothing is loaded before it is needed, and nothing is ever downloaded.
+    Nothing is loaded before it is needed, and nothing is ever downloaded. Threads may share an embedder.
     """
 
     def __init__(self, name: str = DEFAULT_MODEL) -> None:
-        self.name = name
+        self.name = str(Path(name).resolve()) if name != DEFAULT_MODEL and _is_folder(name) else name
+        self._tokenizing = threading.Lock()
 
     @cached_property
     def digest(self) -> str:
-        """Return the SHA-256 of the weights.
+        """Return a SHA-256 of the weights and the settings (prompts, pooling, tokenizer) beside them.
 
         Raises:
             ModelNotFoundError: the model is not on this machine, or is not what its name says.
@@ -50,14 +52,11 @@ class SentenceTransformerEmbedder:
         weights = sorted(self._folder.rglob("*.safetensors")) or sorted(self._folder.rglob("*.bin"))
         if not weights:
             raise ModelNotFoundError(self.name, f"no weights (*.safetensors) in '{self._folder}'")
-        digest = hashlib.sha256()
-        for path in weights:
-            with path.open("rb") as file:
-                while data := file.read(1 << 20):
-                    digest.update(data)
-        if self.name == DEFAULT_MODEL and digest.hexdigest() != DEFAULT_MODEL_DIGEST:
+        digests = [_digest(path) for path in weights]
+        if self.name == DEFAULT_MODEL and digests != [DEFAULT_MODEL_DIGEST]:
             raise ModelNotFoundError(self.name, f"its weights are not the published ones; reinstall {_package()}")
-        return digest.hexdigest()
+        digests += [_digest(path) for path in sorted(self._folder.rglob("*.json"))]
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
 
     @property
     def dimension(self) -> int:
@@ -70,7 +69,7 @@ class SentenceTransformerEmbedder:
     @cached_property
     def max_tokens(self) -> int:
         """Return the longest passage the model does not truncate, in tokens, special tokens and prompt excluded."""
-        special = self._model.tokenizer.num_special_tokens_to_add()
+        special = self._counting_tokenizer.num_special_tokens_to_add()
         limit = self._model.get_max_seq_length() or self._model.tokenizer.model_max_length
         return int(limit - special - self.count_tokens([self._passage_prompt])[0])
 
@@ -116,7 +115,7 @@ class SentenceTransformerEmbedder:
     def _folder(self) -> Path:
         if self.name == DEFAULT_MODEL:
             return _default_folder()
-        if self.name and os.path.isdir(self.name):  # noqa: PTH112 - Path.is_dir raises when a name is too long
+        if _is_folder(self.name):
             return Path(self.name)
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -156,8 +155,14 @@ class SentenceTransformerEmbedder:
         named = next((prompts[name] for name in PASSAGE_PROMPTS if prompts.get(name)), None)
         return named or prompts.get(self._model.default_prompt_name or "", "") or ""
 
+    @cached_property
+    def _counting_tokenizer(self) -> Any:
+        # a tokenizer is changed by the options of each call, and the model's own is busy with queries meanwhile
+        return copy.deepcopy(self._model.tokenizer)
+
     def _tokenize(self, texts: Sequence[str], **options: Any) -> Any:
-        return self._model.tokenizer(list(texts), verbose=False, **options)
+        with self._tokenizing:
+            return self._counting_tokenizer(list(texts), verbose=False, **options)
 
     def _token_offsets(self, texts: Sequence[str], prompt: str) -> list[np.ndarray]:
         limit = self._model.get_max_seq_length()
@@ -176,6 +181,15 @@ class SentenceTransformerEmbedder:
             raise EmbeddingError(f"the model '{self.name}' gave embeddings that are not finite; use another model")
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
+
+
+def _is_folder(name: str) -> bool:
+    return bool(name) and os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises when a name is too long
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _default_folder() -> Path:

@@ -34,4 +34,6 @@ def read_document(path: str, data: bytes, digest: str) -> Document:
     title, blocks = READERS[PurePosixPath(path).suffix.lower()](text)
     if not blocks:
         raise DocumentReadError(path, "the file holds markup, but no words")
-    return Document(path, digest, title or PurePosixPath(path).stem, text, tuple(blocks))
+    # YAML can spell characters that are none, and these cannot be stored
+    title = (title or PurePosixPath(path).stem).encode("utf-8", "replace").decode()
+    return Document(path, digest, title, text, tuple(blocks))

@@ -8,6 +8,9 @@ from docqa.errors import DocumentReadError
 
 SAMPLE_BYTES = 1_000_000
 """How much of a file its encoding is guessed from, around the first byte that is not ASCII."""
+FOREIGN = re.compile("[^\\x00-\\x7f]+")
+UNLIKELY = re.compile("[^\\x00-\\x7fÀ-ÖØ-öø-ÿŒœŠšŽžŸ“”‘’„‚‹›«»–—…•·€£§©®™°ªº¿¡´\\xa0\\xad]")
+"""What hardly stands in a text of Western Europe."""
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -25,11 +28,35 @@ def decode(path: str, data: bytes) -> str:
         raise DocumentReadError(path, "it holds NUL bytes, so it is a binary file, not text")
     try:
         return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        best = from_bytes(_sample(data)).best()
+    except UnicodeDecodeError as exc:
+        if _is_mostly_utf8(data):
+            raise DocumentReadError(path, f"byte {exc.start + 1} is not UTF-8, as the rest is; mend it") from exc
+    if _is_western(data):
+        return data.decode("cp1252")
+    best = from_bytes(_sample(data)).best()
     if best is None:
         raise DocumentReadError(path, "its bytes are text in no known encoding; save it as UTF-8")
     return _decode_as(path, data, best.encoding)
+
+
+def _is_mostly_utf8(data: bytes) -> bool:
+    text = data.decode("utf-8", "replace")
+    foreign = sum(1 for character in text if character > "\x7f")
+    return foreign > 2 * text.count("\ufffd")
+
+
+def _is_western(data: bytes) -> bool:
+    """Tell whether bytes are likely Windows-1252: as such, letters of Western Europe, mostly one by one.
+
+    A detector of all encodings finds too little in a short text with few accents to tell it from its cousins.
+    """
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    runs = FOREIGN.findall(text)
+    together = sum(len(run) for run in runs if len(run) > 1)
+    return not UNLIKELY.search(text) and 4 * together <= sum(map(len, runs))
 
 
 def _sample(data: bytes) -> bytes:

@@ -63,7 +63,7 @@ def _blocks(text: str, tokens: list[Token], title: str | None) -> Iterator[Block
         if kind == "heading":
             path = [(level, heading) for level, heading in path if level < int(token.tag[1])]
         span = _words(text, starts, token, following)
-        headings = tuple(heading for _, heading in path if heading != title)
+        headings = tuple(heading for i, (_, heading) in enumerate(path) if i or heading != title)
         if span and not COMMENTS.fullmatch(text, span.start, span.end):
             yield Block("list_item" if lists and kind == "paragraph" else kind, span, headings=headings)
         if kind == "heading":

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from docqa.answering import NOT_ANSWERED
 from docqa.types import Answer, CorpusDiff, Hit, SyncReport
 
 SURE = 0.75
@@ -19,7 +20,7 @@ def verdict(answer: Answer) -> str:
     if not answer.hits:
         return "Nothing in these documents comes close to this."
     if not answer.answered:
-        return "These documents do not seem to answer this. The closest passages:"
+        return f"{NOT_ANSWERED} The closest passages:"
     if answer.confidence >= SURE:
         return "Answered from your documents"
     return "Possibly answered from your documents: check the passages"
