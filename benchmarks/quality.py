@@ -81,14 +81,14 @@ def answers(passage: docqa.Passage, question: dict) -> bool:  # type: ignore[typ
 
 def by_embedding(generation: Generation, embedder: docqa.Embedder, query: str) -> list[docqa.Passage]:
     """Rank by the inner product of passage and question, as most tools do."""
-    candidates = generation.index.search(embedder.embed_query(query), [], K)
+    candidates = generation.index.search(embedder.embed_query(query).query, {}, K)
     return best(generation, candidates.rows, candidates.passage.scores)
 
 
 def by_terms(generation: Generation, query: str) -> list[docqa.Passage]:
     """Rank by BM25."""
     index: Index = generation.index
-    candidates = index.search(np.zeros(index.dimension, np.float32), extract_terms(query), K)
+    candidates = index.search(np.zeros(index.dimension, np.float32), {1.0: extract_terms(query)}, K)
     return best(generation, candidates.rows, candidates.terms.scores)
 
 

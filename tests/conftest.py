@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from docqa import Embeddings, PassageEmbeddings, SentenceTransformerEmbedder, Span
+from docqa.types import QueryEmbeddings, TokenEmbeddings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -41,10 +42,17 @@ class FakeEmbedder:
     def embed_passages(self, texts: Sequence[str], sentences: Sequence[Sequence[Span]]) -> PassageEmbeddings:
         self.embedded += texts
         parts = [text[span.start : span.end] for text, spans in zip(texts, sentences, strict=True) for span in spans]
-        return PassageEmbeddings(self._embed(texts), self._embed(parts))
+        counts = np.array([len(WORD.findall(part)) for part in parts], np.int64)
+        return PassageEmbeddings(self._embed(texts), self._embed(parts), self._tokens(" ".join(parts)), counts)
 
-    def embed_query(self, query: str) -> Embeddings:
-        return self._embed([query])[0]
+    def embed_query(self, query: str) -> QueryEmbeddings:
+        return QueryEmbeddings(self._embed([query])[0], self._tokens(query))
+
+    def _tokens(self, text: str) -> TokenEmbeddings:
+        words = WORD.findall(text.lower())
+        ids = np.array([int.from_bytes(hashlib.sha256(word.encode()).digest()[:2]) for word in words], np.int32)
+        rows = np.array([self._word(word) for word in words], np.float32).reshape(-1, self.dimension)
+        return TokenEmbeddings(ids, rows)
 
     def _embed(self, texts: Sequence[str]) -> Embeddings:
         rows = np.array([self._embed_one(text) for text in texts], np.float32).reshape(-1, self.dimension)

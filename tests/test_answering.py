@@ -1,20 +1,28 @@
 import math
+from typing import get_args
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docqa import Hit, Passage, Span
+from docqa import Answer, Hit, Passage, Span
 from docqa.answering import (
     ANSWERED_FROM,
+    CONFIDENCE_HITS,
     COVERAGE_WEIGHT,
+    EVIDENCE_GAIN,
+    EVIDENCE_MARGIN,
     MAX_QUOTES,
+    UNCERTAIN_FROM,
+    VERDICTS,
     Evidence,
     Information,
     answer,
     estimate_confidence,
     select_evidence,
 )
+from docqa.types import Verdict
 
 UNIT = st.floats(0, 1)
 SPANS = [Span(10, 14), Span(15, 19), Span(20, 26)]
@@ -26,8 +34,21 @@ def hit(rank: int, evidence: tuple[Span, ...] = ()) -> Hit:
     return Hit(passage, 1 / rank, rank, evidence)
 
 
-def found(*spans: Span, strength: float = 1.0, similarity: float = 1.0) -> Evidence:
-    return Evidence(spans, strength, similarity, 1.0)
+def found(*spans: Span, strength: float = 1.0, similarity: float = 1.0, match: float = 1.0) -> Evidence:
+    return Evidence(spans, strength, similarity, 1.0, match)
+
+
+def confident(confidence: float) -> Evidence:
+    """Make evidence of (nearly) a given confidence."""
+    low, high = -9.0, 9.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if estimate_confidence(found(match=middle)) < confidence else (low, middle)
+    return found(SPANS[0], match=high)
+
+
+def array(values: object) -> np.ndarray:
+    return np.array(values, np.float32)
 
 
 def cite(path: str, span: Span) -> str:
@@ -49,84 +70,160 @@ def test_coverage_is_the_share_of_the_querys_rarity(query: list[str], terms: set
     assert Information(query, RARITY).coverage(terms) == pytest.approx(share)
 
 
-NONE: set[str] = set()
+HALVES = array([0.5, 0.5])
 
 
 @pytest.mark.parametrize(
-    ("similarities", "terms", "chosen"),
+    ("similarities", "coverages", "matches", "chosen"),
     [
-        ([0.9, 0.2, 0.1], [NONE, NONE, NONE], [0]),
-        ([0.2, 0.9, 0.85], [NONE, NONE, NONE], [1, 2]),
-        ([0.85, 0.1, 0.9], [NONE, NONE, NONE], [0, 2]),
-        ([0.9, 0.87, 0.88], [NONE, NONE, NONE], [0, 2]),
-        ([0.5, 0.5, 0.5], [NONE, NONE, NONE], [0, 1]),
-        ([0.7, 0.4, 0.1], [NONE, {"tay", "honey", "bee"}, NONE], [1]),
-        ([0.9, 0.1, 0.1], [{"tay"}, NONE, {"honey"}], [0, 2]),
-        ([0.9, 0.1, 0.1], [{"tay"}, NONE, {"bee"}], [0]),
-        ([0.9, 0.1, 0.1], [{"tay"}, NONE, {"tay"}], [0]),
+        ([0.9, 0.2, 0.1], [0, 0, 0], [[0, 0], [0, 0], [0, 0]], [0]),
+        ([0.9, 0.9, 0.9], [0, 0, 0], [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]], [0]),  # near, but nothing new
+        ([0.5, 0.6, 0.5], [0, 0, 0], [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]], [1]),
+        ([0.1, 0.5, 0.1], [1, 0, 0], [[0, 0], [0, 0], [0, 0]], [0]),  # coverage counts
+        ([0.1, 0.2, 0.1], [0, 0, 0], [[0, 0], [0, 0], [0.9, 0.9]], [2]),  # so do matches
+        ([0.5, 0.5, 0.5], [0, 0, 0], [[0.9, 0.1], [0.1, 0.9], [0.9, 0.1]], [0, 1]),  # what is missing
+        ([0.5, 0.5, 0.5], [0, 0, 0], [[0.1, 0.9], [0.1, 0.9], [0.9, 0.2]], [0, 2]),
+        ([0.5, 0.5, 0.5], [0, 0, 0], [[0.9, 0.2], [0.5, 0.5], [0.1, 0.8]], [0, 2]),  # the most of it
+        ([0.5, 0.5, 0.2], [0, 0, 0], [[0.9, 0.1], [0.9, 0.1], [0.1, 0.9]], [0]),  # but too weak
+        ([0.5, 0.5, 0.2], [0, 0, 0.4], [[0.9, 0.1], [0.9, 0.1], [0.1, 0.9]], [0, 2]),
+        ([0.5, 0.5, 0.5], [0, 0, 0], [[0.5, 0.5], [0.5, 0.6], [0.5, 0.5]], [1]),
+        ([0.6, 0.5, 0.5], [0, 0, 0], [[0.5, 0.5], [0.5, 0.6], [0.5, 0.5]], [0]),  # too little of it
+        ([0.6, 0.5, 0.5], [0, 0, 0], [[0.5, 0.5], [0.4, 0.63], [0.5, 0.5]], [0, 1]),
     ],
 )
-def test_evidence_is_the_best_sentence_and_one_nearly_as_good_or_that_adds_to_it(
-    similarities: list[float], terms: list[set[str]], chosen: list[int]
+def test_evidence_is_the_best_sentence_and_one_nearly_as_good_that_meets_other_tokens(
+    similarities: list[float], coverages: list[float], matches: list[list[float]], chosen: list[int]
 ) -> None:
-    information = Information(["bee", "honey", "tay"], RARITY)
-    evidence = select_evidence(SPANS, similarities, terms, context=set(), information=information)
+    evidence = select_evidence(SPANS, array(similarities), array(coverages), array(matches), HALVES)
     assert evidence.spans == tuple(SPANS[i] for i in chosen)
-    best = max(range(3), key=lambda i: similarities[i] + COVERAGE_WEIGHT * information.coverage(terms[i]))
-    assert evidence.similarity == similarities[best]
-    assert evidence.coverage == information.coverage(terms[best])
-    assert evidence.strength == similarities[best] + COVERAGE_WEIGHT * evidence.coverage
 
 
-def test_every_sentence_covers_the_terms_of_its_title_and_headings() -> None:
-    information = Information(["bee", "honey"], RARITY)
-    evidence = select_evidence(SPANS, [0.5, 0.1, 0.1], [NONE] * 3, context={"honey"}, information=information)
-    assert (evidence.spans, evidence.coverage) == ((SPANS[0],), 0.75)
+def test_evidence_says_how_well_its_best_sentence_and_its_passage_meet_the_query() -> None:
+    matches = array([[0.2, 0.8], [0.6, 0.4], [0.9, 0.0]])
+    weights = array([0.75, 0.25])
+    evidence = select_evidence(SPANS, array([0.1, 0.7, 0.3]), array([1, 0.5, 0.25]), matches, weights)
+    assert SPANS[1] in evidence.spans
+    assert (evidence.similarity, evidence.coverage) == (pytest.approx(0.7), 0.5)
+    assert evidence.strength == pytest.approx(0.7 + COVERAGE_WEIGHT * 0.5 + 0.75 * 0.6 + 0.25 * 0.4)
+    assert evidence.match == pytest.approx(0.75 * 0.9 + 0.25 * 0.8)
 
 
-@given(st.lists(st.tuples(st.floats(-1, 1), st.sets(st.sampled_from(["bee", "honey", "tay"]))), min_size=1, max_size=9))
-def test_evidence_is_one_sentence_or_two_in_the_order_of_the_text(sentences: list[tuple[float, set[str]]]) -> None:
-    spans = [Span(10 * i, 10 * i + 9) for i in range(len(sentences))]
-    similarities, terms = [s for s, _ in sentences], [found for _, found in sentences]
-    information = Information(["bee", "honey", "tay"], RARITY)
-    evidence = select_evidence(spans, similarities, terms, context=set(), information=information)
-    assert evidence.spans in [(one,) for one in spans] + [(a, b) for a in spans for b in spans if a < b]
+def test_a_query_without_tokens_has_evidence_by_its_embedding() -> None:
+    nothing = np.zeros((3, 0), np.float32)
+    evidence = select_evidence(SPANS, array([0.1, 0.7, 0.6]), array([0, 0, 0]), nothing, nothing[0])
+    assert evidence == Evidence((SPANS[1],), pytest.approx(0.7), pytest.approx(0.7), 0.0, 0.0)  # type: ignore[arg-type]
 
 
-@given(st.floats(-1, 1), UNIT, st.floats(-1, 1), UNIT)
-def test_confidence_is_a_probability_that_grows_with_similarity_and_coverage(
-    similarity: float, share: float, other_similarity: float, other_share: float
+COSINES = st.floats(-1, 1, width=32)
+
+
+@given(
+    st.lists(st.tuples(COSINES, UNIT, st.tuples(COSINES, COSINES, COSINES)), min_size=1, max_size=9),
+    st.tuples(UNIT, UNIT, UNIT).filter(lambda weights: sum(weights) > 0.1),
+)
+def test_evidence_is_the_best_sentence_and_perhaps_another_in_the_order_of_the_text(
+    sentences: list[tuple[float, float, tuple[float, ...]]], shares: tuple[float, ...]
 ) -> None:
-    one = estimate_confidence(min(similarity, other_similarity), min(share, other_share))
-    other = estimate_confidence(max(similarity, other_similarity), max(share, other_share))
-    assert 0 <= one <= other <= 1
-    assert math.isfinite(one)
+    spans = [Span(10 * i, 10 * i + 9) for i in range(len(sentences))]
+    similarities, coverages, matches = (array(values) for values in zip(*sentences, strict=True))
+    weights = array(shares) / array(shares).sum()
+    evidence = select_evidence(spans, similarities, coverages, matches, weights)
+    assert evidence.spans in [(one,) for one in spans] + [(a, b) for a in spans for b in spans if a < b]
+    strengths = similarities + COVERAGE_WEIGHT * coverages + matches @ weights
+    best = int(strengths.argmax())
+    assert spans[best] in evidence.spans
+    assert evidence.strength == pytest.approx(float(strengths.max()), abs=1e-5)
+    assert evidence.match >= float((matches @ weights).max()) - 1e-5
+    for span in set(evidence.spans) - {spans[best]}:
+        second = spans.index(span)
+        assert strengths[second] >= strengths[best] - EVIDENCE_MARGIN - 1e-5
+        gain = np.maximum(matches[second] - matches[best], 0) @ weights
+        assert gain >= EVIDENCE_GAIN - 1e-5
+
+
+SIGNALS = st.tuples(st.floats(-1, 1), UNIT, st.floats(-1, 1))
+
+
+@given(SIGNALS, SIGNALS)
+def test_confidence_is_a_probability_that_grows_with_similarity_coverage_and_match(
+    one: tuple[float, ...], other: tuple[float, ...]
+) -> None:
+    low, high = (
+        estimate_confidence(Evidence((), 0.0, *(choose(pair) for pair in zip(one, other, strict=True))))
+        for choose in (min, max)
+    )
+    assert 0 <= low <= high <= 1
+    assert math.isfinite(low)
 
 
 def test_certain_evidence_is_confident_and_none_is_not() -> None:
-    assert estimate_confidence(1.0, 1.0) > 0.99
-    assert estimate_confidence(0.0, 0.0) < 0.01
+    assert estimate_confidence(Evidence((), 0.0, 1.0, 1.0, 1.0)) > 0.99
+    assert estimate_confidence(Evidence((), 0.0, 0.0, 0.0, 0.0)) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("confidence", "least", "verdict"),
+    [
+        (ANSWERED_FROM + 0.01, ANSWERED_FROM, "answered"),
+        (ANSWERED_FROM - 0.01, ANSWERED_FROM, "uncertain"),
+        (UNCERTAIN_FROM + 0.01, ANSWERED_FROM, "uncertain"),
+        (UNCERTAIN_FROM - 0.01, ANSWERED_FROM, "unanswered"),
+        (0.0, ANSWERED_FROM, "unanswered"),
+        (0.89, 0.9, "uncertain"),
+        (0.91, 0.9, "answered"),
+        (0.9, 1.0, "uncertain"),
+        (0.11, 0.1, "answered"),
+        (0.09, 0.1, "unanswered"),
+        (0.001, 0.0, "answered"),
+    ],
+)
+def test_the_verdict_depends_on_the_confidence_and_the_least_one(confidence: float, least: float, verdict: str) -> None:
+    result = answer("why?", [(hit(1), confident(confidence))], 5, cite, min_confidence=least)
+    assert result.confidence == pytest.approx(confidence, abs=1e-3)
+    assert (result.verdict, result.answered) == (verdict, verdict == "answered")
+    assert bool(result.quotes) == (verdict == "answered")
+    assert result.hits == (hit(1),)
+
+
+@pytest.mark.parametrize("least", [0.0, 0.5, 1.0])
+def test_nothing_found_is_unanswered_however_little_is_asked_for(least: float) -> None:
+    assert answer("why?", [], 5, cite, min_confidence=least).verdict == "unanswered"
+
+
+def test_every_verdict_has_a_name_for_people() -> None:
+    assert set(VERDICTS) == {"answered", "uncertain", "unanswered"} == set(get_args(Verdict))
+    assert all(VERDICTS.values())
+    assert 0 < UNCERTAIN_FROM < ANSWERED_FROM < 1
+
+
+def test_what_a_follow_up_was_understood_to_be_about_is_told() -> None:
+    pairs = [(hit(1), found(SPANS[0]))]
+    assert answer("why?", pairs, 5, cite, asking_about="What is it?").asking_about == "What is it?"
+    assert answer("why?", pairs, 5, cite).asking_about == ""
+
+
+def test_only_the_first_hits_decide_on_the_confidence() -> None:
+    weak = [(hit(i), found(SPANS[0], similarity=-1.0, match=0.0)) for i in range(1, CONFIDENCE_HITS + 1)]
+    strong = (hit(CONFIDENCE_HITS + 1), found(SPANS[1]))
+    assert answer("why?", [*weak, strong], 9, cite).verdict == "unanswered"
+    assert answer("why?", [*weak[1:], strong], 9, cite).verdict == "answered"
 
 
 def test_nothing_found_is_not_answered() -> None:
     result = answer("why?", [], 5, cite)
-    assert (result.query, result.quotes, result.hits, result.confidence, result.answered) == (
-        "why?",
-        (),
-        (),
-        0.0,
-        False,
-    )
+    assert result == Answer("why?", (), (), 0.0, "unanswered")
+    assert not result.answered
 
 
 def test_weak_evidence_is_not_answered_but_its_hits_are_given() -> None:
     hits = [hit(1), hit(2)]
-    weak = [found(SPANS[0], similarity=-1.0), found(SPANS[1], similarity=-0.5)]
+    weak = [found(SPANS[0], similarity=-1.0, match=0.0), found(SPANS[1], similarity=-0.5, match=0.0)]
     result = answer("why?", list(zip(hits, weak, strict=True)), 5, cite)
     assert not result.answered
     assert result.quotes == ()
     assert result.hits == tuple(hits)
-    assert result.confidence == estimate_confidence(-0.5, 1.0) < ANSWERED_FROM
+    assert result.verdict == "unanswered"
+    assert result.confidence == estimate_confidence(weak[1]) < UNCERTAIN_FROM
 
 
 def test_strong_evidence_is_quoted_with_its_citation() -> None:
@@ -152,7 +249,7 @@ def test_sentences_that_follow_one_another_are_one_quote(spans: tuple[Span, ...]
 
 
 def test_the_strongest_evidence_is_quoted_first_and_the_weak_not_at_all() -> None:
-    strengths = ((SPANS[0], 0.9), (SPANS[1], 1.0), (SPANS[2], 0.84))
+    strengths = ((SPANS[0], 0.8), (SPANS[1], 1.0), (SPANS[2], 0.74))
     pairs = [(hit(i), found(span, strength=s)) for i, (span, s) in enumerate(strengths, start=1)]
     result = answer("why?", pairs, 5, cite)
     assert [(quote.document, quote.text) for quote in result.quotes] == [("2.md", "Two."), ("1.md", "One.")]

@@ -35,10 +35,10 @@ import sys
 from docqa.chat import build_chat, launch
 from docqa.syncing import sync
 
-corpus, embeddings, port, *synced = sys.argv[1:]
+corpus, embeddings, feedback, port, *synced = sys.argv[1:]
 if synced:
     sync(corpus, embeddings)
-launch(build_chat(corpus_dir=corpus, embeddings_dir=embeddings), port=int(port))
+launch(build_chat(corpus_dir=corpus, embeddings_dir=embeddings, feedback_file=feedback), port=int(port))
 """
 
 HANDBOOK = """# Lumen Lamp handbook
@@ -66,12 +66,26 @@ POLICY = """Travel policy
 
 Hotels up to 140 euro a night need no approval. Receipts are handed in within thirty days of the journey.
 """
+BEEKEEPING = """# Keeping bees
+
+## Honey
+
+Bees make honey from nectar. They store it in wax cells.
+
+## Swarms
+
+Honey bees swarm in May, when the hive is full.
+"""
 
 
 @dataclass(frozen=True)
 class Server:
     corpus: Path
     port: int
+
+    @property
+    def feedback(self) -> Path:
+        return self.corpus.parent / "feedback.jsonl"
 
     @property
     def url(self) -> str:
@@ -90,7 +104,8 @@ def serve(folder: Path, documents: dict[str, str]) -> Iterator[Server]:
     for name, text in documents.items():
         (corpus / name).write_text(text, encoding="utf-8")
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", SERVER, str(corpus), str(folder / "embeddings"), str(port)]
+    files = (corpus, folder / "embeddings", folder / "feedback.jsonl")
+    command = [sys.executable, "-c", SERVER, *map(str, files), str(port)]
     if documents:
         command.append("synced")
     with (folder / "log").open("w+") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
@@ -110,7 +125,13 @@ def await_answer(port: int, process: subprocess.Popen[bytes], log: Path) -> None
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    documents = {"handbook.md": HANDBOOK, "security.md": HOSTILE, "travel.txt": POLICY, "photo.xyz": "no document"}
+    documents = {
+        "handbook.md": HANDBOOK,
+        "security.md": HOSTILE,
+        "travel.txt": POLICY,
+        "wildlife.md": BEEKEEPING,
+        "photo.xyz": "no document",
+    }
     yield from serve(tmp_path_factory.mktemp("chat"), documents)
 
 
@@ -190,7 +211,7 @@ def test_a_question_is_answered_with_a_quote_and_cited_passages(page):
 
 
 def test_what_is_indexed_is_shown_and_an_example_asks_its_question(page):
-    expect(page.locator(".docqa-status summary")).to_contain_text("3 documents · ")
+    expect(page.locator(".docqa-status summary")).to_contain_text("4 documents · ")
     page.locator(".docqa-status summary").click()
     expect(page.locator(".docqa-skipped")).to_contain_text("photo.xyz")
     expect(page.locator("#docqa-welcome .docqa-documents li").first).to_contain_text("Lumen Lamp handbook handbook.md")
@@ -276,7 +297,8 @@ def test_the_conversation_is_downloaded_as_markdown_and_begun_anew(page, tmp_pat
 
     assert download.value.suggested_filename == "conversation.md"
     assert markdown.startswith(
-        "# Conversation with your documents\n\n## Which hotels need no approval\\?\n\n> Hotels up"
+        "# Conversation with your documents\n\n## Which hotels need no approval\\?\n\n"
+        "**Answered from your documents**\n\n> Hotels up"
     )
     assert "travel\\.txt" in markdown
     page.get_by_role("button", name="New conversation").click()
@@ -288,12 +310,113 @@ def test_an_unanswered_question_is_said_to_be_one(page):
     ask(page, "Who painted the ceiling of the Sistine Chapel?")
     answer = last_answer(page)
 
-    expect(answer.locator(".docqa-verdict")).to_have_text(
-        "These documents do not seem to answer this. The closest passages:"
-    )
+    expect(answer.locator(".docqa-verdict")).to_have_text("These documents do not answer this.")
+    expect(page.locator("#docqa-turns .docqa-unseen[role=status]")).to_contain_text("do not answer this. 5 passages")
     assert answer.locator("blockquote").count() == 0
-    assert answer.locator(".docqa-card").count() > 0
     photograph(page, "unanswered-light")
+    expect(answer.locator(".docqa-card").first).to_be_hidden()
+    answer.get_by_text("Show the closest passages").focus()
+    page.keyboard.press("Enter")
+    expect(answer.locator(".docqa-card").first).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(answer.locator(".docqa-open").first).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".docqa-source")).to_be_visible()
+    photograph(page, "unanswered-unfolded-light")
+
+
+def test_a_follow_up_is_understood_from_the_question_before_it_unless_that_is_switched_off(page):
+    ask(page, "What do bees make honey from?")
+    expect(last_answer(page).locator("blockquote").first).to_contain_text("Bees make honey from nectar.")
+    assert last_answer(page).locator(".docqa-about").count() == 0
+    ask(page, "And when do they swarm?")
+    about = last_answer(page).locator(".docqa-about")
+    expect(about).to_contain_text("asking about: ")
+    expect(last_answer(page).locator(".docqa-card mark").first).to_contain_text("swarm in May")
+    photograph(page, "follow-up-light")
+
+    alone = about.get_by_role("button", name="Ask it on its own")
+    alone.focus()
+    page.keyboard.press("Enter")
+    expect(about).to_have_count(0, timeout=30_000)
+    expect(last_answer(page)).to_have_attribute("data-state", "done")
+    expect(page.locator(".docqa-question").last).to_be_focused()
+    expect(page.locator("#docqa-announcer")).to_have_text(last_answer(page).locator(".docqa-verdict").text_content())
+    expect(page.locator(".docqa-turn")).to_have_count(2)
+
+    page.get_by_label("Follow the conversation").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_label("Follow the conversation")).not_to_be_checked()
+    ask(page, "And when do they swarm?")
+    expect(last_answer(page).locator(".docqa-verdict")).to_be_visible()
+    assert last_answer(page).locator(".docqa-about").count() == 0
+
+
+def test_feedback_is_kept_in_a_file_and_the_last_word_counts(page, server):
+    down_file = server.feedback.with_name("feedback-down.jsonl")
+    for file in (server.feedback, down_file):
+        file.unlink(missing_ok=True)
+    ask(page, "Which hotels need no approval?")
+    card = page.locator(".docqa-turn").first.locator(".docqa-card").first
+    up = card.get_by_role("button", name="This passage answers the question")
+    down = card.get_by_role("button", name="This passage does not answer the question")
+    up.focus()
+    page.keyboard.press("Enter")
+    expect(up).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#docqa-feedback [role=status]")).to_have_text("Feedback saved on this machine")
+    expect(up).to_be_focused()
+    photograph(page, "feedback-light")
+    (line,) = map(json.loads, server.feedback.read_text(encoding="utf-8").splitlines())
+    assert (line["question"], line["document"], line["answerable"], line["feedback"]) == (
+        "Which hotels need no approval?",
+        "travel.txt",
+        True,
+        "up",
+    )
+    assert POLICY[slice(*line["spans"][0])].endswith("Hotels up to 140 euro a night need no approval.")
+    assert page.locator(".docqa-source").count() == 0
+
+    down.click()
+    expect(down).to_have_attribute("aria-pressed", "true")
+    expect(up).to_have_attribute("aria-pressed", "false")
+    assert server.feedback.read_text() == ""
+    assert json.loads(down_file.read_text(encoding="utf-8"))["feedback"] == "down"
+    ask(page, "How often is the vault password rotated?")  # the conversation is drawn anew
+    expect(down).to_have_attribute("aria-pressed", "true")
+
+    down.click()
+    expect(page.locator("#docqa-feedback [role=status]")).to_have_text("Feedback taken back")
+    expect(down).to_have_attribute("aria-pressed", "false")
+    assert down_file.read_text() == ""
+
+
+def test_feedback_that_cannot_be_kept_is_said_to_be_lost(page, server):
+    server.feedback.unlink(missing_ok=True)
+    server.feedback.mkdir()
+    try:
+        ask(page, "Which hotels need no approval?")
+        up = page.get_by_role("button", name="This passage answers the question").first
+        up.click()
+        expect(page.locator("#docqa-feedback [role=alert]")).to_contain_text("The feedback cannot be saved in")
+        expect(up).to_have_attribute("aria-pressed", "false")
+        photograph(page, "feedback-problem-light")
+        page.get_by_role("button", name="Dismiss").click()
+        expect(page.locator("#docqa-feedback [role=alert]")).to_have_count(0)
+    finally:
+        server.feedback.rmdir()
+
+
+def test_questions_asked_in_two_ways_at_once_both_get_their_answers(page):
+    box = page.get_by_label("Your question")
+    box.fill("How long does the battery last?")
+    box.press("Enter")
+    expect(box).to_have_value("")
+    box.fill("Which hotels need no approval?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+
+    expect(page.locator(".docqa-turn[data-state=done]")).to_have_count(2, timeout=30_000)
+    expect(page.locator(".docqa-turn").first.locator("blockquote").first).to_contain_text("eleven hours")
+    expect(last_answer(page).locator("blockquote").first).to_contain_text("Hotels up to 140 euro")
 
 
 def test_hostile_documents_and_questions_are_only_shown(page):
@@ -334,7 +457,7 @@ def test_questions_sent_faster_than_they_are_answered_are_neither_lost_nor_asked
 
 def test_a_changed_document_is_noticed_and_embedded_again(page, server):
     ask(page, "What is the office plant called?")
-    expect(last_answer(page).locator(".docqa-unanswered")).to_be_visible()
+    expect(last_answer(page).locator(".docqa-uncertain, .docqa-unanswered")).to_be_visible()
     (server.corpus / "plants.md").write_text("# Plants\n\nThe office plant is called Rosalind.\n", encoding="utf-8")
     (server.corpus / "travel.txt").write_text(POLICY + "\nTaxis are not refunded.\n", encoding="utf-8")
 
@@ -345,7 +468,7 @@ def test_a_changed_document_is_noticed_and_embedded_again(page, server):
     course = page.locator("#docqa-course .docqa-done")
     expect(course).to_contain_text("1 document changed, 1 new; ", timeout=30_000)
     expect(course).to_contain_text("photo.xyz")
-    expect(page.locator(".docqa-status summary")).to_contain_text("4 documents · ")
+    expect(page.locator(".docqa-status summary")).to_contain_text("5 documents · ")
     assert notice.count() == 0
     course.get_by_role("button", name="Dismiss").click()
 
@@ -384,6 +507,9 @@ def test_a_small_window_shows_the_source_over_the_conversation_and_never_scrolls
     photograph(page, "welcome-narrow")
     ask(page, "How much does the Lumen S cost?")
     photograph(page, "answered-narrow")
+    ask(page, "And how long is its warranty?")
+    photograph(page, "follow-up-narrow")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.locator(".docqa-card").first.click()
     expect(page.locator(".docqa-source")).to_be_in_viewport(ratio=1)
     photograph(page, "source-narrow")
@@ -405,6 +531,9 @@ def test_the_page_is_dark_where_the_system_is_or_the_address_says_so(open_page, 
     photograph(page, "source-dark")
     ask(page, "Who painted the ceiling of the Sistine Chapel?")
     photograph(page, "unanswered-dark")
+    ask(page, "What do bees make honey from?")
+    ask(page, "And when do they swarm?")
+    photograph(page, "follow-up-dark")
 
     chosen = open_page(url=f"{server.url}?__theme=dark")
     for dark in (page, chosen):
@@ -412,11 +541,14 @@ def test_the_page_is_dark_where_the_system_is_or_the_address_says_so(open_page, 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_their_ground(open_page, scheme):
+def test_words_stand_out_from_their_ground(open_page, scheme, server):
+    server.feedback.unlink(missing_ok=True)
     page = open_page(scheme=scheme)
     ask(page, "How long does the battery last?")
     page.locator(".docqa-card").first.click()
+    page.get_by_role("button", name="This passage answers the question").first.click()
     ask(page, "Who painted the ceiling of the Sistine Chapel?")
+    page.get_by_text("Show the closest passages").click()
     faint = page.evaluate(CONTRASTS)
 
     assert faint == []

@@ -9,6 +9,7 @@ from docqa.chat.examples import example_questions
 from docqa.chat.exporting import conversation_markdown, escape_markdown
 from docqa.chat.rendering import (
     render_conversation,
+    render_feedback,
     render_header,
     render_notice,
     render_source,
@@ -20,12 +21,14 @@ from docqa.chat.rendering.conversation import MOST_TURNS
 from docqa.chat.rendering.marking import mark, mark_passage
 from docqa.chat.rendering.source import AROUND, render_document, shown_span
 from docqa.chat.rendering.wording import changes, count, moment, outcome, strength, verdict
-from docqa.chat.state import Overview, Source, SyncState, Turn
+from docqa.chat.session import Session
+from docqa.chat.state import Feedback, Overview, Source, SyncState, Turn
 from docqa.types import (
     Answer,
     Block,
     CorpusDiff,
     Document,
+    Exchange,
     Hit,
     IndexedDocument,
     Passage,
@@ -34,6 +37,7 @@ from docqa.types import (
     Span,
     StoreSummary,
     SyncReport,
+    Verdict,
 )
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" <img src=x onerror=alert(1)> **bold** [link](http://example.org)"
@@ -86,12 +90,12 @@ def hit_at(document: Document, words: str, *evidence: str, rank: int = 1, score:
     return Hit(passage, score, rank, found)
 
 
-def answer_of(*hits: Hit, answered: bool = True, confidence: float = 0.9, query: str = "How long?") -> Answer:
+def answer_of(*hits: Hit, verdict: Verdict = "answered", query: str = "How long?", asking_about: str = "") -> Answer:
     quotes = ()
-    if answered:
+    if verdict == "answered":
         first, span = hits[0].passage, hits[0].evidence[0]
         quotes = (Quote(first.document, span, first.quote(span), f"{first.title}, {first.locator}"),)
-    return Answer(query, quotes, hits, confidence, answered)
+    return Answer(query, quotes, hits, 0.5, verdict, asking_about)
 
 
 LAMP = document_of("The lamp is blue. A charge lasts eleven hours. Charging takes two.")
@@ -156,7 +160,12 @@ def test_hostile_words_stay_words_everywhere():
         HOSTILE, "0" * 64, HOSTILE, HOSTILE, (Block("paragraph", Span(0, len(HOSTILE)), None, (HOSTILE,)),)
     )
     hit = hit_at(document, HOSTILE, HOSTILE)
-    turns = (Turn(HOSTILE, answer_of(hit, query=HOSTILE)), Turn(HOSTILE, problem=HOSTILE), Turn(HOSTILE))
+    turns = (
+        Turn(HOSTILE, answer_of(hit, query=HOSTILE, asking_about=HOSTILE)),
+        Turn(HOSTILE, answer_of(hit, query=HOSTILE, verdict="unanswered")),
+        Turn(HOSTILE, problem=HOSTILE),
+        Turn(HOSTILE),
+    )
     overview = Overview(
         StoreSummary("1", HOSTILE, 1, 1, datetime.now(UTC), (SkippedDocument(HOSTILE, HOSTILE),)),
         (IndexedDocument(HOSTILE, HOSTILE, (HOSTILE,), 1),),
@@ -168,6 +177,7 @@ def test_hostile_words_stay_words_everywhere():
         render_header(overview),
         render_notice(Overview(problem=HOSTILE)),
         render_sync(SyncState(problem=HOSTILE)),
+        render_feedback(Feedback(0, 1, True, problem=HOSTILE)),
         render_source(Source(document, hit, turn=0)),
         render_source(Source(hit=hit, problem=HOSTILE)),
     ]
@@ -204,31 +214,115 @@ def test_an_answer_shows_quote_citation_and_marked_passages():
     ]
 
 
-def test_an_unanswered_question_is_said_to_be_one_and_still_offers_passages():
-    html = render_conversation((Turn("Who?", answer_of(LAMP_HIT, answered=False, confidence=0.1)),))
+def test_an_unanswered_question_is_said_to_be_one_and_its_closest_passages_are_folded_away():
+    html = render_conversation((Turn("Who?", answer_of(LAMP_HIT, verdict="unanswered")),))
+    folded = html[html.index("<details") : html.index("</details>")]
 
-    assert "These documents do not seem to answer this. The closest passages:" in html
+    assert "These documents do not answer this." in html
     assert "docqa-answer docqa-unanswered" in html
     assert "<blockquote>" not in html
+    assert "<summary>Show the closest passages</summary>" in folded
+    assert LAMP.text in Reading(folded + "</details>").text
+
+
+def test_a_question_that_may_not_be_answered_shows_its_closest_passages_without_a_quote():
+    html = render_conversation((Turn("Who?", answer_of(LAMP_HIT, verdict="uncertain")),))
+
+    assert "These are the closest passages, but they may not answer this." in html
+    assert "docqa-answer docqa-uncertain" in html
+    assert "<blockquote>" not in html
+    assert "<details" not in html
     assert LAMP.text in Reading(html).text
 
 
+def test_without_any_passage_there_is_nothing_to_unfold():
+    html = render_conversation((Turn("Who?", answer_of(verdict="unanswered")),))
+
+    assert "These documents do not answer this." in html
+    assert "<details" not in html
+
+
 @pytest.mark.parametrize(
-    ("answer", "words"),
+    ("answer", "words", "breath"),
     [
-        (answer_of(LAMP_HIT), "Answered from your documents"),
-        (answer_of(LAMP_HIT, confidence=0.6), "Possibly answered from your documents: check the passages"),
-        (answer_of(LAMP_HIT, answered=False), "These documents do not seem to answer this. The closest passages:"),
-        (Answer("?", (), (), 0.0, False), "Nothing in these documents comes close to this."),
+        (
+            answer_of(LAMP_HIT),
+            "Answered from your documents",
+            "Answered from your documents. A charge lasts eleven hours. 1 passage below.",
+        ),
+        (
+            answer_of(LAMP_HIT, verdict="uncertain"),
+            "These are the closest passages, but they may not answer this.",
+            "These are the closest passages, but they may not answer this. 1 passage below.",
+        ),
+        (
+            answer_of(LAMP_HIT, verdict="unanswered"),
+            "These documents do not answer this.",
+            "These documents do not answer this. 1 passage folded away below.",
+        ),
+        (
+            answer_of(verdict="unanswered"),
+            "These documents do not answer this.",
+            "These documents do not answer this.",
+        ),
     ],
 )
-def test_confidence_is_said_in_words(answer, words):
+def test_a_verdict_is_said_in_words_and_to_screen_readers(answer, words, breath):
+    status = render_conversation((Turn("Who?", answer),)).split("</p>", 1)[0]
+
     assert verdict(answer) == words
+    assert Reading(status + "</p>").text == breath
+
+
+def test_a_follow_up_says_what_it_was_understood_to_be_about():
+    html = render_conversation(
+        (Turn("Alone?", answer_of(LAMP_HIT)), Turn("And?", answer_of(LAMP_HIT, asking_about="<b>")))
+    )
+    buttons = [a for tag, a in Reading(html).elements if tag == "button" and a.get("data-action") == "alone"]
+
+    assert html.count("asking about: ") == 1
+    assert "asking about: &lt;b&gt;" in html
+    assert [button["data-turn"] for button in buttons] == ["1"]
+
+
+def test_every_passage_can_be_voted_on_and_shows_what_was_said():
+    first, second, third = (hit_at(LAMP, LAMP.text, rank=rank) for rank in (1, 2, 3))
+    said = {1: True, 2: False, 3: None}
+    turn = Turn("How long?", answer_of(first, second, third, verdict="uncertain"))
+    html = render_conversation((turn,), lambda question, hit: said[hit.rank] if question == "How long?" else None)
+    thumbs = [a for tag, a in Reading(html).elements if tag == "button" and a.get("data-action") == "vote"]
+
+    assert [(t["data-rank"], t["data-vote"], t["aria-pressed"]) for t in thumbs] == [
+        ("1", "up", "true"),
+        ("1", "down", "false"),
+        ("2", "up", "false"),
+        ("2", "down", "true"),
+        ("3", "up", "false"),
+        ("3", "down", "false"),
+    ]
+    assert [t["aria-label"] for t in thumbs[:2]] == [
+        "This passage answers the question",
+        "This passage does not answer the question",
+    ]
+
+
+def test_kept_feedback_is_said_and_so_is_what_kept_it_from_being_kept():
+    kept = render_feedback(Feedback(2, 1, False, 7))
+    refused = render_feedback(Feedback(2, 1, True, 8, "It cannot be saved."))
+
+    assert 'role="status" data-number="7" data-turn="2" data-rank="1" data-vote="down">Feedback saved' in kept
+    assert 'data-vote=""' in render_feedback(Feedback(2, 1, None, 9))
+    assert 'role="alert"' in refused
+    assert "It cannot be saved." in refused
+    assert "data-vote" not in refused
 
 
 def test_strength_is_said_in_words():
     hits = [hit_at(LAMP, LAMP.text, rank=rank, score=score) for rank, score in enumerate((2.0, 1.8, 1.1, 0.2, -1.0), 1)]
-    answered, unanswered = Answer("?", (), tuple(hits), 0.9, True), Answer("?", (), tuple(hits), 0.1, False)
+    answered, unanswered = (
+        Answer("?", (), tuple(hits), 0.9, "answered"),
+        Answer("?", (), tuple(hits), 0.1, "unanswered"),
+    )
 
     words = ["Best match", "Strong match", "Related", "Loosely related", "Loosely related"]
     assert [strength(hit, answered) for hit in hits] == words
@@ -262,6 +356,51 @@ def test_a_long_conversation_is_shown_from_its_last_turns():
 def test_the_toolbar_comes_with_the_first_question():
     assert render_toolbar(()) == ""
     assert Reading(render_toolbar((Turn("How long?"),))).attributes("data-action") == ["download", "restart"]
+
+
+# The conversation
+
+
+def test_a_question_is_understood_from_the_three_turns_before_it():
+    session = Session()
+    for question in ("One?", "Two?", "Three?"):
+        session.settle(session.begin(question, follow=True), Turn(question, answer_of(LAMP_HIT)))
+    closest = answer_of(hit_at(LAMP, LAMP.text, "The lamp is blue."), LAMP_HIT, verdict="uncertain")
+    session.settle(session.begin("Four?", follow=True), Turn("Four?", closest))
+    session.settle(session.begin("Five?", follow=True), Turn("Five?", problem="No index."))
+
+    assert session.begin("Six?", follow=True).history == (
+        Exchange("Two?", "A charge lasts eleven hours."),
+        Exchange("Three?", "A charge lasts eleven hours."),
+        Exchange("Four?", "The lamp is blue."),
+    )
+    assert session.begin("Seven?", follow=False).history == ()
+
+
+def test_a_question_asked_on_its_own_takes_the_place_of_the_one_asked_before():
+    session = Session()
+    for question in ("One?", "Two?"):
+        session.settle(session.begin(question, follow=True), Turn(question, answer_of(LAMP_HIT)))
+    again = session.begin_again(0)
+
+    assert again == Turn("One?")
+    assert session.begin_again(0) is None  # it is being asked
+    assert session.begin_again(2) is None
+    assert session.begin_again(-1) is None
+    assert [turn.pending for turn in session.conversation] == [True, False]
+
+
+def test_answers_that_come_late_or_in_another_order_find_their_question():
+    session = Session()
+    first, second = session.begin("Same?", follow=True), session.begin("Same?", follow=True)
+    session.settle(second, Turn("Same?", problem="second"))
+    session.settle(first, Turn("Same?", problem="first"))
+    assert [turn.problem for turn in session.conversation] == ["first", "second"]
+
+    late = session.begin("Late?", follow=True)
+    session.restart()
+    session.settle(late, Turn("Late?", problem="late"))
+    assert session.conversation == ()
 
 
 # What is indexed
@@ -462,17 +601,25 @@ def test_examples_are_distinct_and_at_most_four():
 def test_a_conversation_is_exported_with_its_citations():
     turns = (
         Turn("How long?", answer_of(LAMP_HIT)),
-        Turn("Who?", answer_of(LAMP_HIT, answered=False)),
+        Turn("And then?", answer_of(LAMP_HIT, verdict="uncertain", asking_about="the *lamp*")),
+        Turn("Who?", answer_of(LAMP_HIT, verdict="unanswered")),
         Turn("What?", problem="No index."),
     )
     assert conversation_markdown(turns) == (
         "# Conversation with your documents\n\n"
         "## How long\\?\n\n"
+        "**Answered from your documents**\n\n"
         "> A charge lasts eleven hours\\.\n>\n> — Handbook\\, line 1 (handbook\\.md)\n\n"
         "Passages:\n\n"
         "1. Handbook\\, line 1 \\(handbook\\.md\\)\n\n   > A charge lasts eleven hours\\.\n\n\n"
+        "## And then\\?\n\n"
+        "asking about: the \\*lamp\\*\n\n"
+        "**These are the closest passages, but they may not answer this.**\n\n"
+        "The closest passages:\n\n"
+        "1. Handbook\\, line 1 \\(handbook\\.md\\)\n\n   > A charge lasts eleven hours\\.\n\n\n"
         "## Who\\?\n\n"
-        "These documents do not seem to answer this. The closest passages:\n\n"
+        "**These documents do not answer this.**\n\n"
+        "The closest passages:\n\n"
         "1. Handbook\\, line 1 \\(handbook\\.md\\)\n\n   > A charge lasts eleven hours\\.\n\n\n"
         "## What\\?\n\n_No index\\._\n\n"
     )
@@ -494,7 +641,8 @@ def test_exported_words_stay_words(text):
     tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(markdown)
     inline = [child.type for token in tokens for child in token.children or ()]
 
-    assert set(inline) <= {"text", "text_special", "softbreak"}
+    assert set(inline) <= {"text", "text_special", "softbreak", "strong_open", "strong_close"}
+    assert inline.count("strong_open") == 1  # the verdict
     assert {token.type for token in tokens}.isdisjoint({"html_block", "fence", "code_block", "table_open", "hr"})
     assert [token.tag for token in tokens if token.type == "heading_open"] == ["h1", "h2"]
     words = " ".join(text.split())

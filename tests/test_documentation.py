@@ -78,7 +78,7 @@ def test_the_readme_python_runs(
     exec(compile(code[1], "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "1 Belarus between Russia and the United States" in out
-    assert "embeds only the passages that are new" in " ".join(out.split())
+    assert "offers to re-embed it" in " ".join(out.split())
     assert main(["status"]) == 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from docqa import EmbeddingError, ModelNotFoundError, SentenceTransformerEmbedder, Span
 from docqa.chunking import split_sentences
@@ -92,6 +92,60 @@ def test_a_sentence_without_tokens_takes_the_passages_embedding(embedder: Senten
     assert_allclose(found.sentences[0], found.passages[0], atol=1e-6)
 
 
+def test_the_tokens_of_a_sentence_are_the_models_own_in_the_passages_pass(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    sentences = [split_sentences(text) for text in TEXTS]
+    found = embedder.embed_passages(TEXTS, sentences)
+    assert (found.tokens.ids.dtype, found.tokens.rows.dtype) == (np.int32, np.float32)
+    model = embedder._model
+    ids, rows, counts = [], [], []
+    for text, spans in zip(TEXTS, sentences, strict=True):
+        tokens = np.asarray(model.encode(text, output_value="token_embeddings").cpu().numpy())
+        encoding = model.tokenizer(text, return_offsets_mapping=True)
+        for span in spans:
+            inside = [
+                i for i, (a, b) in enumerate(encoding["offset_mapping"]) if a < b and a < span.end and b > span.start
+            ]
+            ids += [encoding["input_ids"][i] for i in inside]
+            rows += [tokens[i] for i in inside]
+            counts.append(len(inside))
+    assert found.token_counts.tolist() == counts
+    assert found.tokens.ids.tolist() == ids
+    assert_allclose(found.tokens.rows, rows, atol=1e-5)
+
+
+def test_the_tokens_of_sentences_one_after_another_are_those_of_the_whole(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    text = "Bees make honey from nectar. A swarm leaves in May."
+    apart = embedder.embed_passages([text], [split_sentences(text)])
+    whole = embedder.embed_passages([text], [[Span(0, len(text))]])
+    alone = [embedder.embed_passages([part], [[Span(0, len(part))]]) for part in (text[:28], text[29:])]
+    assert apart.token_counts.tolist() == embedder.count_tokens([text[:28], text[29:]])
+    assert apart.tokens.ids.tolist() == [number for each in alone for number in each.tokens.ids.tolist()]
+    assert_array_equal(apart.tokens.ids, whole.tokens.ids)
+    assert_allclose(apart.tokens.rows, whole.tokens.rows, atol=1e-6)
+    assert not np.allclose(apart.tokens.rows[:6], alone[0].tokens.rows, atol=1e-2)
+
+
+def test_a_sentences_embedding_is_the_unit_mean_of_its_tokens(embedder: SentenceTransformerEmbedder) -> None:
+    sentences = [split_sentences(text) for text in TEXTS]
+    found = embedder.embed_passages(TEXTS, sentences)
+    ends = np.cumsum(found.token_counts)
+    assert ends[-1] == len(found.tokens) == len(found.tokens.rows)
+    for embedding, end, count in zip(found.sentences, ends, found.token_counts, strict=True):
+        mean = found.tokens.rows[end - count : end].mean(axis=0)
+        assert_allclose(embedding, mean / np.linalg.norm(mean), atol=1e-6)
+
+
+def test_a_sentence_that_is_blank_or_cut_off_has_no_tokens(embedder: SentenceTransformerEmbedder) -> None:
+    text = "word " * 300 + "end."
+    found = embedder.embed_passages(["a   b", text], [[Span(2, 3), Span(0, 1)], [Span(0, 4), Span(1500, 1504)]])
+    assert found.token_counts.tolist() == [0, 1, 1, 0]
+    assert_allclose(found.sentences[3], found.passages[1], atol=1e-6)
+
+
 def test_a_batch_gives_what_each_text_alone_gives(embedder: SentenceTransformerEmbedder) -> None:
     texts = [f"Text number {i} has {'many ' * (i % 7)}words. It ends here." for i in range(40)]
     sentences = [split_sentences(text) for text in texts]
@@ -100,23 +154,66 @@ def test_a_batch_gives_what_each_text_alone_gives(embedder: SentenceTransformerE
         alone = embedder.embed_passages([texts[i]], [sentences[i]])
         assert_allclose(together.passages[i], alone.passages[0], atol=1e-5)
         assert_allclose(together.sentences[2 * i : 2 * i + 2], alone.sentences, atol=1e-5)
+        first = int(together.token_counts[: 2 * i].sum())
+        tokens = slice(first, first + len(alone.tokens))
+        assert_array_equal(together.token_counts[2 * i : 2 * i + 2], alone.token_counts)
+        assert_array_equal(together.tokens.ids[tokens], alone.tokens.ids)
+        assert_allclose(together.tokens.rows[tokens], alone.tokens.rows, atol=1e-5)
 
 
 def test_no_passages_give_no_rows(embedder: SentenceTransformerEmbedder) -> None:
     found = embedder.embed_passages([], [])
     assert (found.passages.shape, found.sentences.shape) == ((0, 384), (0, 384))
+    assert (found.tokens.ids.shape, found.tokens.rows.shape, found.token_counts.shape) == ((0,), (0, 384), (0,))
+    dtypes = (found.passages.dtype, found.tokens.ids.dtype, found.tokens.rows.dtype, found.token_counts.dtype)
+    assert dtypes == (np.float32, np.int32, np.float32, np.int64)
+
+
+def test_passages_without_sentences_have_no_tokens(embedder: SentenceTransformerEmbedder) -> None:
+    found = embedder.embed_passages(["Bees make honey."], [[]])
+    assert (found.passages.shape, found.sentences.shape) == ((1, 384), (0, 384))
+    assert (found.tokens.rows.shape, found.token_counts.shape) == ((0, 384), (0,))
 
 
 def test_a_query_is_embedded_as_sentence_transformers_does(embedder: SentenceTransformerEmbedder) -> None:
-    found = embedder.embed_query("Who built the bridge?")
+    found = embedder.embed_query("Who built the bridge?").query
     assert (found.shape, found.dtype) == ((384,), np.float32)
     assert_allclose(found, embedder._model.encode("Who built the bridge?", normalize_embeddings=True), atol=1e-6)
+
+
+@pytest.mark.parametrize("query", ["Who built the bridge?", "x", "Wer baute die Brücke? 今日", "word " * 600])
+def test_the_tokens_of_a_query_are_the_models_without_special_ones(
+    embedder: SentenceTransformerEmbedder, query: str
+) -> None:
+    tokens = embedder.embed_query(query).tokens
+    model = embedder._model
+    every = np.asarray(model.encode(query, output_value="token_embeddings").cpu().numpy())
+    ids = model.tokenizer(query, truncation=True, max_length=model.max_seq_length)["input_ids"]
+    kept = [i for i, number in enumerate(ids) if number not in model.tokenizer.all_special_ids]
+    assert (tokens.ids.dtype, tokens.rows.dtype) == (np.int32, np.float32)
+    assert tokens.ids.tolist() == [ids[i] for i in kept]
+    assert 0 < len(tokens) <= embedder.max_tokens
+    assert_allclose(tokens.rows, every[kept], atol=1e-5)
+
+
+@pytest.mark.parametrize("query", ["", "  ", "[SEP]", "\x00"])
+def test_a_query_without_words_has_no_tokens(embedder: SentenceTransformerEmbedder, query: str) -> None:
+    found = embedder.embed_query(query)
+    assert (len(found.tokens), found.tokens.rows.shape, found.query.shape) == (0, (0, 384), (384,))
+
+
+def test_a_query_in_the_words_of_a_passage_has_its_tokens(embedder: SentenceTransformerEmbedder) -> None:
+    text = "Bees make honey from nectar."
+    passage = embedder.embed_passages([text], [[Span(0, len(text))]]).tokens
+    query = embedder.embed_query(text).tokens
+    assert_array_equal(query.ids, passage.ids)
+    assert_allclose(query.rows, passage.rows, atol=1e-5)
 
 
 def test_the_nearest_passage_is_the_one_meant(embedder: SentenceTransformerEmbedder) -> None:
     texts = ["Bees make honey from nectar.", "The bridge was built by William Arrol.", "Bread needs yeast."]
     passages = embedder.embed_passages(texts, [[Span(0, len(text))] for text in texts]).passages
-    assert int(np.argmax(passages @ embedder.embed_query("Who constructed the crossing?"))) == 1
+    assert int(np.argmax(passages @ embedder.embed_query("Who constructed the crossing?").query)) == 1
 
 
 def test_making_an_embedder_loads_nothing() -> None:
@@ -244,7 +341,21 @@ def test_passages_and_queries_are_given_the_models_own_prompts(tiny: Path) -> No
     ]
     assert_allclose(found.sentences, np.concatenate(expected), atol=1e-5)
     query = embedder._model.encode("query: bees?", normalize_embeddings=True, prompt="")
-    assert_allclose(embedder.embed_query("bees?"), query, atol=1e-6)
+    assert_allclose(embedder.embed_query("bees?").query, query, atol=1e-6)
+
+
+def test_the_prompt_has_no_part_in_the_tokens_of_sentences(tiny: Path) -> None:
+    embedder = SentenceTransformerEmbedder(str(tiny))
+    found = embedder.embed_passages(["make bees", "bees"], [[Span(0, 4), Span(5, 9)], [Span(0, 4)]])
+    assert found.token_counts.tolist() == [1, 1, 1]
+    make, bees = embedder._model.tokenizer.convert_tokens_to_ids(["make", "bees"])
+    assert found.tokens.ids.tolist() == [make, bees, bees]
+
+
+def test_the_prompt_has_no_part_in_the_tokens_of_a_query(tiny: Path) -> None:
+    embedder = SentenceTransformerEmbedder(str(tiny))
+    tokens = embedder.embed_query("make bees?").tokens
+    assert embedder._model.tokenizer.convert_ids_to_tokens(tokens.ids.tolist()) == ["make", "bees", "?"]
 
 
 def test_sentences_are_right_for_a_model_that_leaves_the_prompt_out_of_the_mean(tmp_path: Path) -> None:
@@ -259,17 +370,12 @@ def test_sentences_are_right_for_a_model_that_leaves_the_prompt_out_of_the_mean(
     assert_allclose(found.passages, whole, atol=1e-6)
 
 
-def test_a_model_whose_tokens_have_another_dimension_is_refused_or_gives_a_row_for_each_sentence(
-    tmp_path: Path,
-) -> None:
+def test_a_model_whose_tokens_have_another_dimension_is_refused(tmp_path: Path) -> None:
     embedder = SentenceTransformerEmbedder(str(make_tiny(tmp_path / "model", out_features=16)))
-    sentences = [split_sentences(text) for text in TINY_TEXTS]
-    try:
-        found = embedder.embed_passages(TINY_TEXTS, sentences)
-    except EmbeddingError:
-        return
-    assert found.passages.shape == (3, 16)
-    assert found.sentences.shape == (sum(map(len, sentences)), 16)
+    with pytest.raises(EmbeddingError, match="embeds tokens in another space; use another model"):
+        embedder.embed_passages(TINY_TEXTS, [split_sentences(text) for text in TINY_TEXTS])
+    with pytest.raises(EmbeddingError, match="embeds tokens in another space; use another model"):
+        embedder.embed_query("bees")
 
 
 def test_embeddings_that_are_not_finite_are_an_error(tiny: Path) -> None:
@@ -291,7 +397,7 @@ def test_threads_may_share_an_embedder(embedder: SentenceTransformerEmbedder) ->
     counts, rows, query = (
         embedder.count_tokens(texts),
         embedder.embed_passages(texts, spans),
-        embedder.embed_query("bee"),
+        embedder.embed_query("bee").query,
     )
     problems: list[str] = []
 
@@ -306,7 +412,8 @@ def test_threads_may_share_an_embedder(embedder: SentenceTransformerEmbedder) ->
     work = [
         (lambda: embedder.count_tokens(texts), counts),
         (lambda: embedder.embed_passages(texts, spans).sentences, rows.sentences),
-        (lambda: embedder.embed_query("bee"), query),
+        (lambda: embedder.embed_passages(texts, spans).tokens.rows, rows.tokens.rows),
+        (lambda: embedder.embed_query("bee").query, query),
     ]
     threads = [threading.Thread(target=check, args=pair) for pair in work * 2]
     for thread in threads:

@@ -48,7 +48,8 @@ class Scripted:
 
     def ask(self, query: str, k: int = 5) -> Answer:
         confidence = self.script[query][1]
-        return Answer(query, (), tuple(self.retrieve(query, k)), confidence, confidence >= 0.5)
+        verdict = "answered" if confidence >= 0.5 else "uncertain" if confidence >= 0.2 else "unanswered"
+        return Answer(query, (), tuple(self.retrieve(query, k)), confidence, verdict)
 
 
 def measured(script: dict[str, tuple[list[Hit], float]], questions: list[Question], k: int = 5) -> dict[str, object]:

@@ -13,7 +13,7 @@ PACKAGE = Path(docqa.__file__).parent
 
 LAYERS = [
     {"types", "errors"},
-    {"corpus", "reading", "chunking", "embedding", "index", "texts", "terms", "serialising"},
+    {"corpus", "reading", "chunking", "embedding", "feedback", "index", "matching", "texts", "terms", "serialising"},
     {"store", "answering"},
     {"syncing", "retrieval"},
     {"chat", "evaluation"},
@@ -30,6 +30,7 @@ OWNERS = {
     "ir_measures": {"evaluation"},
     "markdown_it": {"reading"},
     "nupunkt": {"chunking"},
+    "scipy": {"matching"},
     "sentence_transformers": {"embedding"},
     "sqlite3": {"texts"},
     "torch": {"embedding"},

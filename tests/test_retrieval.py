@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 import docqa
-from conftest import BRIDGE, FakeEmbedder
+from conftest import BRIDGE, FakeEmbedder, write_corpus
 from docqa import Retriever, SentenceTransformerEmbedder
-from docqa.retrieval import open_retriever
+from docqa.answering import ANSWERED_FROM, UNCERTAIN_FROM
+from docqa.retrieval import RERANKED, open_retriever
+from docqa.types import Exchange, QueryEmbeddings
 
 
 @pytest.fixture
@@ -140,7 +142,8 @@ def test_an_unknown_document(retriever: Retriever) -> None:
 @pytest.mark.parametrize("value", [np.zeros(3, np.float32), np.full(64, np.nan, np.float32)])
 def test_an_embedder_that_errs_on_a_query(corpus: Path, store: Path, fake: FakeEmbedder, value: np.ndarray) -> None:
     docqa.sync(corpus, store, embedder=fake)
-    fake.embed_query = lambda query: value  # type: ignore[method-assign]
+    tokens = fake.embed_query("bees").tokens
+    fake.embed_query = lambda query: QueryEmbeddings(value, tokens)  # type: ignore[method-assign]
     with pytest.raises(docqa.EmbeddingError, match="the model 'fake' gave an embedding of a wrong shape or value"):
         docqa.Retriever.open(store, embedder=fake).retrieve("bees")
 
@@ -156,9 +159,108 @@ def test_questions_are_answered_while_a_sync_embeds(
     while syncing.is_alive():
         answers.add(first_quote(store, embedder))
     syncing.join()
-    assert answers == {BRIDGE[:76]}
+    assert answers == {"It was built in 1887 by William Arrol."}
     assert "long.txt" in {document.path for document in Retriever.open(store, embedder=embedder).documents()}
 
 
 def first_quote(store: Path, embedder: SentenceTransformerEmbedder) -> str:
     return open_retriever(store, embedder).ask("When was the bridge built?").quotes[0].text
+
+
+ASKED = ["amber", "falcon", "guards", "hidden", "treasure"]
+TALE = (
+    "under grey mountains people planted barley while merchants carried salt across valleys and shepherds counted "
+    "sheep before winter storms closed every road between villages so children learned songs about rivers ships "
+    "lanterns bridges gardens mills orchards wells towers bells candles harvests wolves and the moon above"
+)
+FILLING = TALE.split()
+TOGETHER = " ".join(["Long", "ago", *FILLING[:20], *ASKED, *FILLING[20:]]) + "."
+SCATTERED = " ".join(
+    ["Long", "ago", *[word for i in range(5) for word in [ASKED[4 - i], *FILLING[9 * i : 9 * i + 9]]], *FILLING[45:]]
+)
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_words_that_stand_together_beat_the_same_words_scattered(
+    tmp_path: Path, store: Path, fake: FakeEmbedder, embedder: SentenceTransformerEmbedder, real: bool
+) -> None:
+    assert sorted(TOGETHER.removesuffix(".").split()) == sorted(SCATTERED.split())
+    folder = write_corpus(tmp_path / "corpus", {"a.txt": SCATTERED + ".", "b.txt": TOGETHER, "c.txt": BRIDGE})
+    chosen = embedder if real else fake
+    docqa.sync(folder, store, embedder=chosen)
+    hits = Retriever.open(store, embedder=chosen).retrieve("Which amber falcon guards hidden treasure?", 3)
+    assert [hit.passage.document for hit in hits] == ["b.txt", "a.txt", "c.txt"]
+    assert hits[0].score > hits[1].score > hits[2].score
+
+
+def test_more_hits_than_are_reranked_stay_in_order(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
+    words = ["honey", "bees", "swarm", "queen", "nectar", "hive", "wax", "drone", "clover", "meadow"]
+    texts = {
+        f"{i:02}.txt": f"Number {i} tells of {words[i % 10]} and {words[i // 4]}. Then {words[i * 7 % 10]} number {i}."
+        for i in range(40)
+    }
+    docqa.sync(write_corpus(tmp_path / "corpus", texts), store, embedder=fake)
+    retriever = Retriever.open(store, embedder=fake)
+    for query in ("honey bees", "Which queen of the swarm eats clover nectar?", "unknown words only", "?"):
+        every = retriever.retrieve(query, 100)
+        assert len(every) == len({hit.passage.document for hit in every}) == 40 > RERANKED
+        assert [hit.rank for hit in every] == list(range(1, 41))
+        assert [hit.score for hit in every] == sorted((hit.score for hit in every), reverse=True)
+        for k in (1, 7, RERANKED, RERANKED + 1, 30):
+            assert retriever.retrieve(query, k) == every[:k]
+
+
+LEAVING = Exchange("When does a swarm of bees leave?", "A swarm leaves in May.")
+ALONE = "Which old bridge crosses the river Tay near Dundee, built in 1887 by William Arrol for trains?"
+
+
+@pytest.mark.parametrize("reply", ["A swarm leaves in May.", "", " "])
+@pytest.mark.parametrize("query", ["And when does it leave?", "When exactly?"])
+def test_a_follow_up_is_understood_with_the_question_before_it(retriever: Retriever, query: str, reply: str) -> None:
+    answer = retriever.ask(query, history=[Exchange("Who built the bridge?"), Exchange(LEAVING.query, reply)])
+    assert (answer.query, answer.asking_about) == (query, LEAVING.query)
+    assert answer.hits[0].passage.document == "notes/bees.md"
+    assert "A swarm leaves in May." in answer.hits[0].passage.text
+    assert retriever.ask(query).asking_about == ""
+
+
+def test_the_last_question_is_the_one_a_follow_up_leans_on(retriever: Retriever) -> None:
+    bridge = Exchange("When was the old bridge across the Tay built?", "It was built in 1887 by William Arrol.")
+    for history, document in (([LEAVING, bridge], "bridge.txt"), ([bridge, LEAVING], "notes/bees.md")):
+        answer = retriever.ask("Tell me more about that", history=history)
+        assert answer.asking_about == history[-1].query
+        assert answer.hits[0].passage.document == document
+
+
+def test_a_question_that_stands_alone_is_not_changed_by_what_was_said_before(retriever: Retriever) -> None:
+    answer = retriever.ask(ALONE, history=[LEAVING])
+    assert answer.asking_about == ""
+    assert answer == retriever.ask(ALONE) == retriever.ask(ALONE, history=[])
+    assert answer.hits[0].passage.document == "bridge.txt"
+    leaning = retriever.ask(f"{ALONE} And who uses it?", history=[LEAVING])
+    assert leaning.asking_about == LEAVING.query
+    assert leaning.hits[0].passage.document == "bridge.txt"
+
+
+def test_a_new_subject_is_found_whatever_was_said_before(retriever: Retriever) -> None:
+    answer = retriever.ask("How long does a sponge cake bake?", history=[LEAVING])
+    assert answer.hits[0].passage.document == "cake.md"
+    assert answer.answered
+
+
+def test_the_least_confidence_decides_what_counts_as_answered(retriever: Retriever) -> None:
+    for query in ("When was the bridge built?", "Who won the world cup in 1990?"):
+        usual, none, full = (retriever.ask(query, min_confidence=least) for least in (None, 0, 1))
+        assert none.verdict == "answered"
+        assert none.quotes != ()
+        assert full.verdict == ("uncertain" if usual.confidence >= UNCERTAIN_FROM else "unanswered")
+        assert full.quotes == ()
+        assert usual == retriever.ask(query, min_confidence=ANSWERED_FROM)
+        assert usual.confidence == none.confidence == full.confidence
+        assert usual.hits == none.hits == full.hits
+
+
+@pytest.mark.parametrize("least", [-0.01, 1.01, float("nan"), float("inf")])
+def test_a_least_confidence_that_is_none(retriever: Retriever, least: float) -> None:
+    with pytest.raises(ValueError, match="the least confidence must be between 0 and 1, not"):
+        retriever.ask("bridge", min_confidence=least)

@@ -37,10 +37,12 @@ def test_a_hit_as_json() -> None:
 def test_an_answer_as_json() -> None:
     quote = Quote(PASSAGE.document, Span(8, 12), "Two.", "Über, § A › B, line 2")
     assert same(
-        answer_to_json(Answer("why?", (quote,), (HIT,), 0.987654, True)),
+        answer_to_json(Answer("why?", (quote,), (HIT,), 0.987654, "answered", "what?")),
         {
             "query": "why?",
             "answered": True,
+            "verdict": "answered",
+            "asking_about": "what?",
             "confidence": 0.9877,
             "quotes": [
                 {"document": 'é/a "q".md', "span": [8, 12], "text": "Two.", "citation": "Über, § A › B, line 2"}
@@ -51,8 +53,17 @@ def test_an_answer_as_json() -> None:
 
 
 def test_no_answer_as_json() -> None:
-    expected = {"query": "why?", "answered": False, "confidence": 0.0, "quotes": [], "hits": []}
-    assert same(answer_to_json(Answer("why?", (), (), 0.0, False)), expected)
+    expected = {
+        "query": "why?", "answered": False, "verdict": "unanswered", "asking_about": "",
+        "confidence": 0.0, "quotes": [], "hits": [],
+    }  # fmt: skip
+    assert same(answer_to_json(Answer("why?", (), (), 0.0, "unanswered")), expected)
+
+
+def test_an_uncertain_answer_as_json() -> None:
+    found = answer_to_json(Answer("why?", (), (HIT,), 0.3, "uncertain"))
+    assert (found["answered"], found["verdict"], found["quotes"]) == (False, "uncertain", [])
+    assert same(found["hits"], [HIT_JSON])
 
 
 def test_a_diff_as_json() -> None:

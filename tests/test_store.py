@@ -14,17 +14,15 @@ from conftest import FakeEmbedder
 from docqa.store import commit, new_generation, open_generation, read_manifest, write_lock
 from docqa.types import Chunking
 
-FILES = {
-    "passages.faiss",
-    "sentences.npy",
-    "starts.npy",
-    "terms/data.csc.index.npy",
-    "terms/indices.csc.index.npy",
-    "terms/indptr.csc.index.npy",
-    "terms/params.index.json",
-    "terms/vocab.index.json",
-    "texts.sqlite",
-}
+BM25_FILES = (
+    "data.csc.index.npy",
+    "indices.csc.index.npy",
+    "indptr.csc.index.npy",
+    "params.index.json",
+    "vocab.index.json",
+)
+ARRAYS = ("passages.faiss", "sentences.npy", "starts.npy", "token_ids.npy", "token_starts.npy", "tokens.npy")
+FILES = {*ARRAYS, *(f"{folder}/{name}" for folder in ("pairs", "terms") for name in BM25_FILES), "texts.sqlite"}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ def contents(store: Path) -> dict[str, object]:
         "passages": [generation.texts.passage(row) for row in rows],
         "embeddings": [generation.index.embeddings(row).passages.tobytes() for row in rows],
         "sentences": [generation.index.embeddings(row).sentences.tobytes() for row in rows],
+        "tokens": [generation.index.embeddings(row).tokens.rows.tobytes() for row in rows],
         "files": {name: digest for name, digest in generation.manifest.files.items() if name != "texts.sqlite"},
         "skipped": generation.manifest.skipped,
     }
@@ -287,14 +289,18 @@ def test_a_second_sync_while_one_writes(corpus: Path, store: Path, fake: FakeEmb
 
 
 def spoil_rows(embeddings: PassageEmbeddings) -> PassageEmbeddings:
-    return PassageEmbeddings(embeddings.passages[:-1], embeddings.sentences)
+    return replace(embeddings, passages=embeddings.passages[:-1])
 
 
 def spoil_values(embeddings: PassageEmbeddings) -> PassageEmbeddings:
-    return PassageEmbeddings(embeddings.passages, np.full_like(embeddings.sentences, np.nan))
+    return replace(embeddings, sentences=np.full_like(embeddings.sentences, np.nan))
 
 
-@pytest.mark.parametrize("spoil", [spoil_rows, spoil_values])
+def spoil_tokens(embeddings: PassageEmbeddings) -> PassageEmbeddings:
+    return replace(embeddings, token_counts=embeddings.token_counts + 1)
+
+
+@pytest.mark.parametrize("spoil", [spoil_rows, spoil_values, spoil_tokens])
 def test_an_embedder_that_errs_loses_nothing(
     corpus: Path, store: Path, fake: FakeEmbedder, spoil: Callable[[PassageEmbeddings], PassageEmbeddings]
 ) -> None:

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docqa import Block, Document, IndexedDocument, Passage, Span
-from docqa.texts import Texts, passage_key
+from docqa.texts import MAX_HEADINGS, Texts, embedded_text, passage_key
 
 ODD = [
     "a.md",
@@ -34,6 +35,10 @@ def passages(of: Document) -> list[Passage]:
     return [first, second]
 
 
+def moved(span: Span, by: int) -> Span:
+    return Span(span.start + by, span.end + by)
+
+
 def write(path: Path, documents: list[Document]) -> Texts:
     with Texts.create(path) as texts:
         for each in documents:
@@ -57,7 +62,10 @@ def test_documents_and_passages_come_back_as_they_were_whatever_their_names(path
     st.lists(st.tuples(SPANS, TEXT, st.lists(TEXT).map(tuple), TEXT, st.lists(SPANS).map(tuple)), max_size=4),
 )
 def test_any_document_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, of: Document, rows: list) -> None:
-    expected = [Passage(of.path, of.title, h, span, locator, text, s) for span, locator, h, text, s in rows]
+    expected = [
+        Passage(of.path, of.title, headings, span, locator, text, tuple(moved(each, span.start) for each in sentences))
+        for span, locator, headings, text, sentences in rows
+    ]
     path = tmp_path_factory.mktemp("texts") / "texts.sqlite"
     with Texts.create(path) as texts:
         texts.add(of, expected)
@@ -109,12 +117,30 @@ def test_a_document_that_is_not_there_is_a_key_error(tmp_path: Path) -> None:
     assert texts.passages("gone.md") == []
 
 
-def test_the_key_of_a_passage_depends_on_its_text_and_sentences_alone() -> None:
-    one = Passage("a.md", "A", (), Span(0, 4), "line 1", "a. b", (Span(0, 2), Span(3, 4)))
-    moved = Passage("b.md", "B", ("H",), Span(10, 14), "line 9", "a. b", (Span(10, 12), Span(13, 14)))
-    assert passage_key(one) == passage_key(moved)
-    assert passage_key(one) != passage_key(Passage("a.md", "A", (), Span(0, 4), "", "a. c", one.sentences))
-    assert passage_key(one) != passage_key(Passage("a.md", "A", (), Span(0, 4), "", "a. b", (Span(0, 4),)))
+def test_the_key_of_a_passage_depends_on_its_headings_text_and_sentences_alone() -> None:
+    one = Passage("a.md", "A", ("H",), Span(0, 4), "line 1", "a. b", (Span(0, 2), Span(3, 4)))
+    same = Passage("b.md", "B", ("H",), Span(10, 14), "line 9", "a. b", (Span(10, 12), Span(13, 14)))
+    assert passage_key(one) == passage_key(same)
+    assert passage_key(one) != passage_key(replace(one, text="a. c"))
+    assert passage_key(one) != passage_key(replace(one, sentences=(Span(0, 4),)))
+    assert passage_key(one) != passage_key(replace(one, headings=("G",)))
+    assert passage_key(one) != passage_key(replace(one, headings=()))
+
+
+@pytest.mark.parametrize(
+    ("headings", "before"),
+    [
+        ((), ""),
+        (("Pricing",), "Pricing\n\n"),
+        (("Pricing", "Refunds"), "Pricing › Refunds\n\n"),
+        (("x" * MAX_HEADINGS, "Refunds"), "x" * (MAX_HEADINGS - 10) + " › Refunds\n\n"),
+    ],
+)
+def test_a_passage_is_embedded_with_its_headings_before_it(headings: tuple[str, ...], before: str) -> None:
+    sentences = (Span(10, 12), Span(13, 14))
+    text, spans = embedded_text(Passage("a.md", "A", headings, Span(10, 14), "line 1", "a. b", sentences))
+    assert text == before + "a. b"
+    assert [text[span.start : span.end] for span in spans] == ["a.", "b"]
 
 
 def test_equal_passages_have_the_first_row_by_key(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import docqa
-from docqa.answering import NOT_ANSWERED
+from docqa.answering import ANSWERED_FROM, VERDICTS
 from docqa.chunking import DEFAULT_CHUNKING
 from docqa.errors import CorpusError, DocqaError, StoreError
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
@@ -66,7 +66,8 @@ def sync(options: argparse.Namespace) -> int:
 
 def ask(options: argparse.Namespace) -> int:
     """Print the quotes that answer the query, or the closest passages when none does."""
-    answer = _retriever(options).ask(" ".join(options.query), options.k)
+    query = " ".join(options.query)
+    answer = _retriever(options).ask(query, options.k, min_confidence=options.min_confidence)
     if options.json:
         _print_json(answer_to_json(answer))
     else:
@@ -115,7 +116,13 @@ def chat(options: argparse.Namespace) -> int:
         _print_skipped(report)
     except CorpusError as exc:  # the page says what to do
         print(f"docqa: {_printable(str(exc))}", file=sys.stderr)
-    page = build_chat(corpus_dir=options.corpus, embeddings_dir=options.embeddings, embedder=_embedder(options))
+    feedback = Path(options.corpus).parent / "feedback.jsonl"
+    page = build_chat(
+        corpus_dir=options.corpus,
+        embeddings_dir=options.embeddings,
+        embedder=_embedder(options),
+        feedback_file=feedback,
+    )
     with suppress(KeyboardInterrupt):  # the way to stop it
         launch(page, host=options.host, port=options.port, open_browser=options.open)
     return 0
@@ -205,7 +212,8 @@ def _print_json(value: object) -> None:
 
 def _print_answer(answer: Answer) -> None:
     if not answer.answered:
-        print(NOT_ANSWERED + (" The closest passages:\n" if answer.hits else ""))
+        closest = " The closest passages:" if answer.verdict == "unanswered" and answer.hits else ""
+        print(f"{VERDICTS[answer.verdict]}{closest}\n")
         for hit in answer.hits[:3]:
             _print_hit(hit)
         return
@@ -329,6 +337,9 @@ def _add_query(verbs: Verbs, verb: Callable[[argparse.Namespace], int], summary:
     parser = _add_verb(verbs, verb, summary, "'How do I add my own documents?'")
     parser.add_argument("query", nargs="+", help="the question; quotes around it are optional")
     parser.add_argument("-k", type=int, default=DEFAULT_K, help="how many passages at most (%(default)s)")
+    if verb is ask:
+        least = f"how sure an answer must be to count, from 0 to 1 ({ANSWERED_FROM})"
+        parser.add_argument("--min-confidence", type=float, default=ANSWERED_FROM, metavar="P", help=least)
     _add_model(parser)
     _add_json(parser)
 

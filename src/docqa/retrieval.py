@@ -1,22 +1,72 @@
 """Retrieval: query → hits, by three readings of the corpus fused into one score, and the answer drawn from them."""
 
+import re
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from docqa.answering import CONFIDENCE_HITS, Evidence, Information, answer, select_evidence
+from docqa.answering import ANSWERED_FROM, CONFIDENCE_HITS, Evidence, Information, answer, select_evidence
 from docqa.embedding import Embedder, SentenceTransformerEmbedder
 from docqa.errors import EmbeddingError
 from docqa.index import Candidates, Scores
+from docqa.matching import compress_tokens, match_sentences, match_tokens
 from docqa.store import Generation, check_model, open_generation, read_manifest
 from docqa.terms import extract_terms
-from docqa.types import Answer, Document, Embeddings, Hit, IndexedDocument, Passage, Span, StoreSummary
+from docqa.types import (
+    Answer,
+    Document,
+    Embeddings,
+    Exchange,
+    Hit,
+    IndexedDocument,
+    Passage,
+    QueryEmbeddings,
+    Span,
+    StoreSummary,
+    TokenEmbeddings,
+)
 
 PASSAGE_WEIGHT, SENTENCE_WEIGHT, TERMS_WEIGHT = 0.2, 0.4, 0.4
-"""Of the standardised scores: measured on SQuAD 2.0 passages, see docs/retrieval.md."""
+"""Of the standardised scores that choose the candidates, see docs/retrieval.md."""
+RERANKED = 20
+"""How many candidates are compared with the query token by token; 50 gain at most 0.2 points."""
+RERANK_WEIGHTS = (0.125, 0.15, 0.1)
+"""Of the same standardised scores when the candidates are put in order ..."""
+PAIRS_WEIGHT = 0.2
+MATCH_WEIGHTS = np.array([6, 3, 3], np.float32)
+"""... and of token matches anywhere, in order and together. These are cosines and not standardised, so that they decide
+where they differ much, as with questions that one sentence answers, and hardly do for broad topics."""
+
+CARRIED_QUERY, CARRIED_REPLY = 0.3, 0.1
+"""What the question before and its reply weigh beside a question that leans on them."""
+CARRIED_TOKENS = 0.4
+"""What the tokens of the question before weigh beside those of one that leans on it."""
+CARRIED_TERMS = 0.15
+"""What the terms of the questions before that weigh."""
+FEW_TERMS = 2
+"""A question with more terms stands alone, unless it points back."""
+POINTING_BACK = re.compile(
+    r"^\s*(?:and|but|so|also|then|what about|how about|why not)\b"
+    r"|\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there|ones?|else|others?)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A query as the index is asked: its embedding, its tokens with their weights, and its terms by weight."""
+
+    embedding: Embeddings
+    tokens: TokenEmbeddings
+    weights: Scores
+    terms: dict[float, list[str]]
+    asking_about: str = ""
 
 
 class Retriever:
@@ -78,50 +128,105 @@ class Retriever:
             ModelNotFoundError: the model cannot be loaded.
             EmbeddingError: the model gave an embedding of a wrong shape or that is not finite.
         """
-        return [hit for hit, _ in self._search(_checked(query, k), k)]
+        query = _checked(query, k)
+        return [hit for hit, _ in self._search(self._understand(query, ()), k)] if len(self._generation.index) else []
 
-    def ask(self, query: str, k: int = 5) -> Answer:
+    def ask(
+        self, query: str, k: int = 5, *, history: Sequence[Exchange] = (), min_confidence: float | None = None
+    ) -> Answer:
         """Answer a query by quoting from the k passages that answer it best.
+
+        Args:
+            query: the question.
+            k: how many passages at most.
+            history: the questions and replies before it in the same conversation, oldest first; a question that leans
+                on them is understood with them.
+            min_confidence: from which confidence on the query counts as answered, in [0, 1]; else 0.3.
 
         Raises:
             TypeError: the query is no string, or k no integer.
-            ValueError: the query is blank, or k is below 1.
+            ValueError: the query is blank, k is below 1, or the confidence not in [0, 1].
             ModelNotFoundError: the model cannot be loaded.
             EmbeddingError: the model gave an embedding of a wrong shape or that is not finite.
         """
         query = _checked(query, k)
-        return answer(query, self._search(query, max(k, CONFIDENCE_HITS)), k, self._cite)
+        least = ANSWERED_FROM if min_confidence is None else min_confidence
+        if not 0 <= least <= 1:
+            raise ValueError(f"the least confidence must be between 0 and 1, not {least}")
+        if not len(self._generation.index):
+            return answer(query, [], k, self._cite)
+        asked = self._understand(query, history)
+        found = self._search(asked, max(k, CONFIDENCE_HITS))
+        return answer(query, found, k, self._cite, min_confidence=least, asking_about=asked.asking_about)
 
-    def _search(self, query: str, k: int) -> list[tuple[Hit, Evidence]]:
-        index = self._generation.index
-        if not len(index):
-            return []
-        embedding, terms = self._embed(query), extract_terms(query)
-        candidates = index.search(embedding, terms, k)
-        scores, information = _fuse(candidates), Information(terms, index.rarity)
-        best = np.lexsort((candidates.rows, -scores))[:k]
+    def _search(self, query: _Query, k: int) -> list[tuple[Hit, Evidence]]:
+        candidates = self._generation.index.search(query.embedding, query.terms, k)
+        scores = _fuse(candidates, (PASSAGE_WEIGHT, SENTENCE_WEIGHT, TERMS_WEIGHT))
+        order = np.lexsort((candidates.rows, -scores))[: max(k, RERANKED)]
+        scores = self._rerank(query, candidates, scores, order)
+        order = order[np.lexsort((candidates.rows[order], -scores[order]))][:k]
         found = []
-        for rank, i in enumerate(best, start=1):
+        for rank, i in enumerate(order, start=1):
             row = int(candidates.rows[i])
             passage = self._generation.texts.passage(row)
-            evidence = self._evidence(passage, row, embedding, information)
+            evidence = self._evidence(passage, row, query, float(candidates.passage.scores[i]))
             found.append((Hit(passage, float(scores[i]), rank, evidence.spans), evidence))
         return found
 
-    def _embed(self, query: str) -> Embeddings:
-        embedding = self._embedder.embed_query(query)
-        if embedding.shape != (self._generation.index.dimension,) or not np.isfinite(embedding).all():
-            raise EmbeddingError(f"the model '{self._embedder.name}' gave an embedding of a wrong shape or value")
-        return embedding
+    def _rerank(self, query: _Query, candidates: Candidates, scores: Scores, order: NDArray[np.intp]) -> Scores:
+        """Score the first candidates anew, token by token; the others stay below them in their order."""
+        first, rest = order[:RERANKED], order[RERANKED:]
+        passages = [self._generation.index.embeddings(int(row)).tokens for row in candidates.rows[first]]
+        matches = np.array([match_tokens(query.tokens, query.weights, tokens)[1] for tokens in passages])
+        final = _fuse(candidates, RERANK_WEIGHTS) + PAIRS_WEIGHT * candidates.pairs.scores
+        final[first] += matches @ MATCH_WEIGHTS
+        final[rest] = final[first].min() - scores[first].min() + scores[rest]
+        return np.asarray(final, np.float32)
 
-    def _evidence(self, passage: Passage, row: int, query: Embeddings, information: Information) -> Evidence:
-        return select_evidence(
+    def _understand(self, query: str, history: Sequence[Exchange]) -> _Query:
+        embedded, terms = self._embed(query), extract_terms(query)
+        tokens, weights = self._weigh(embedded)
+        if not history or not _leans(query, terms):
+            return _Query(embedded.query, tokens, weights, {1.0: terms})
+        last = history[-1]
+        before = self._embed(last.query)
+        reply = self._embed(last.reply).query if last.reply.strip() else 0 * embedded.query
+        carried = embedded.query + CARRIED_QUERY * before.query + CARRIED_REPLY * reply
+        texts = (last.query, last.reply, " ".join(exchange.query for exchange in history[:-1]))
+        weighed = zip((CARRIED_QUERY, CARRIED_REPLY, CARRIED_TERMS), map(extract_terms, texts), strict=True)
+        new = {weight: sorted(set(found) - set(terms)) for weight, found in weighed}
+        more, less = self._weigh(before)
+        tokens = TokenEmbeddings(np.concatenate([tokens.ids, more.ids]), np.concatenate([tokens.rows, more.rows]))
+        weights = np.concatenate([(1 - CARRIED_TOKENS) * weights, CARRIED_TOKENS * less])
+        return _Query(carried / np.linalg.norm(carried), tokens, weights, {1.0: terms} | new, _subject(history))
+
+    def _weigh(self, embedded: QueryEmbeddings) -> tuple[TokenEmbeddings, Scores]:
+        """Compress a query's tokens and weigh each by its rarity; the weights' sum is 1."""
+        tokens = compress_tokens(embedded.tokens)
+        rarity = self._generation.index.token_rarity(tokens.ids)
+        return tokens, np.asarray(rarity / max(float(rarity.sum()), 1e-9), np.float32)
+
+    def _embed(self, query: str) -> QueryEmbeddings:
+        embedded = self._embedder.embed_query(query)
+        shape = (self._generation.index.dimension,)
+        if embedded.query.shape != shape or not np.isfinite(embedded.query).all():
+            raise EmbeddingError(f"the model '{self._embedder.name}' gave an embedding of a wrong shape or value")
+        return embedded
+
+    def _evidence(self, passage: Passage, row: int, query: _Query, similarity: float) -> Evidence:
+        index = self._generation.index
+        information = Information(query.terms[1.0], index.rarity)
+        context = set(extract_terms("\n".join([passage.title, *passage.headings])))
+        coverages = [information.coverage(context | set(extract_terms(passage.quote(s)))) for s in passage.sentences]
+        evidence = select_evidence(
             passage.sentences,
-            self._generation.index.sentence_scores(row, query).tolist(),
-            [set(extract_terms(passage.quote(span))) for span in passage.sentences],
-            context=set(extract_terms("\n".join([passage.title, *passage.headings]))),
-            information=information,
+            index.sentence_scores(row, query.embedding),
+            np.array(coverages, np.float32),
+            match_sentences(query.tokens, index.tokens(row)),
+            query.weights,
         )
+        # the passage has seen its headings, which may hold most of the question
+        return replace(evidence, similarity=max(evidence.similarity, similarity))
 
     def _cite(self, path: str, span: Span) -> str:
         document = self._document(path)
@@ -182,9 +287,19 @@ def _checked(query: str, k: int) -> str:
     return query.encode("utf-8", "replace").decode()
 
 
-def _fuse(candidates: Candidates) -> Scores:
-    return np.asarray(
-        PASSAGE_WEIGHT * candidates.passage.standardised()
-        + SENTENCE_WEIGHT * candidates.sentence.standardised()
-        + TERMS_WEIGHT * candidates.terms.standardised()
+def _fuse(candidates: Candidates, weights: tuple[float, float, float]) -> Scores:
+    signals = (candidates.passage, candidates.sentence, candidates.terms)
+    return np.asarray(sum(w * signal.standardised() for w, signal in zip(weights, signals, strict=True)), np.float32)
+
+
+def _subject(history: Sequence[Exchange]) -> str:
+    """Find the last question that stood alone: what the ones since then were about."""
+    alone = (
+        exchange.query for exchange in reversed(history) if not _leans(exchange.query, extract_terms(exchange.query))
     )
+    return next(alone, history[0].query)
+
+
+def _leans(query: str, terms: Sequence[str]) -> bool:
+    """Tell whether a question needs what was said before: it points back to it, or says little by itself."""
+    return bool(POINTING_BACK.search(query)) or len(set(terms)) <= FEW_TERMS

@@ -28,6 +28,8 @@ def answer_to_json(answer: Answer) -> JSON:
     return {
         "query": answer.query,
         "answered": answer.answered,
+        "verdict": answer.verdict,
+        "asking_about": answer.asking_about,
         "confidence": round(answer.confidence, 4),
         "quotes": [_quote(quote) for quote in answer.quotes],
         "hits": [hit_to_json(hit) for hit in answer.hits],

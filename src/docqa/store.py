@@ -6,7 +6,8 @@
         ├── texts.sqlite      documents, blocks, passages, sentences, by row
         ├── passages.faiss    row i is passage i
         ├── sentences.npy     row-aligned through starts.npy, memory-mapped
-        └── terms/            BM25
+        ├── tokens.npy        of the sentences, through token_starts.npy, memory-mapped
+        └── terms/, pairs/    BM25
 
 A reader opens every file of a generation at once, so that a later sync may remove the folder under it.
 """

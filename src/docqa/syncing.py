@@ -21,6 +21,7 @@ from docqa.errors import (
     StoreError,
 )
 from docqa.index import Index
+from docqa.matching import compress_tokens
 from docqa.reading import READER_VERSION, SUFFIXES, read_document
 from docqa.store import (
     TEXTS_FILE,
@@ -34,7 +35,7 @@ from docqa.store import (
     write_lock,
 )
 from docqa.terms import index_terms
-from docqa.texts import Texts, passage_key
+from docqa.texts import Texts, embedded_text, passage_key
 from docqa.types import (
     Chunking,
     CorpusDiff,
@@ -43,8 +44,8 @@ from docqa.types import (
     PassageEmbeddings,
     Progress,
     SkippedDocument,
-    Span,
     SyncReport,
+    TokenEmbeddings,
 )
 
 logger = logging.getLogger(__name__)
@@ -265,19 +266,30 @@ def _embed(embedder: Embedder, passages: list[Passage], progress: Progress | Non
 
 
 def _embed_batch(embedder: Embedder, passages: list[Passage]) -> Iterator[PassageEmbeddings]:
-    sentences = [
-        [Span(span.start - passage.span.start, span.end - passage.span.start) for span in passage.sentences]
-        for passage in passages
-    ]
-    batch = embedder.embed_passages([passage.text for passage in passages], sentences)
-    shapes = (batch.passages.shape, batch.sentences.shape)
-    wanted = ((len(passages), embedder.dimension), (sum(map(len, sentences)), embedder.dimension))
-    if shapes != wanted or not all(np.isfinite(rows).all() for rows in (batch.passages, batch.sentences)):
-        raise EmbeddingError(f"the model '{embedder.name}' gave embeddings {shapes}, not finite ones {wanted}")
-    start = 0
+    texts, sentences = zip(*map(embedded_text, passages), strict=True)
+    batch = embedder.embed_passages(texts, sentences)
+    _check(batch, embedder, len(passages), sum(map(len, sentences)))
+    tokens = compress_tokens(batch.tokens)
+    sentence, token = 0, 0
     for i, spans in enumerate(sentences):
-        yield PassageEmbeddings(batch.passages[i : i + 1], batch.sentences[start : start + len(spans)])
-        start += len(spans)
+        counts = batch.token_counts[sentence : sentence + len(spans)]
+        last = token + int(counts.sum())
+        yield PassageEmbeddings(
+            batch.passages[i : i + 1],
+            batch.sentences[sentence : sentence + len(spans)],
+            TokenEmbeddings(tokens.ids[token:last], tokens.rows[token:last]),
+            counts,
+        )
+        sentence, token = sentence + len(spans), last
+
+
+def _check(batch: PassageEmbeddings, embedder: Embedder, passages: int, sentences: int) -> None:
+    rows = (batch.passages, batch.sentences, batch.tokens.rows)
+    shapes = (*(array.shape for array in rows), len(batch.token_counts))
+    tokens = int(batch.token_counts.sum())
+    wanted = (*((count, embedder.dimension) for count in (passages, sentences, tokens)), sentences)
+    if shapes != wanted or not all(np.isfinite(array).all() for array in rows):
+        raise EmbeddingError(f"the model '{embedder.name}' gave embeddings {shapes}, not finite ones {wanted}")
 
 
 def _build_index(
@@ -287,12 +299,22 @@ def _build_index(
         next(embedded) if row is None or plan.stored is None else plan.stored.index.embeddings(row) for row in rows
     ]
     dimension = plan.stored.index.dimension if plan.stored else plan.embedder.dimension
+    embeddings = _concatenate(parts, dimension)
+    return Index.build(embeddings, [len(part.sentences) for part in parts], [index_terms(p) for p in passages])
+
+
+def _concatenate(parts: list[PassageEmbeddings], dimension: int) -> PassageEmbeddings:
     none = np.empty((0, dimension), np.float32)
-    embeddings = PassageEmbeddings(
+    no_tokens = compress_tokens(TokenEmbeddings(np.empty(0, np.int32), none))
+    return PassageEmbeddings(
         np.concatenate([none, *(part.passages for part in parts)]),
         np.concatenate([none, *(part.sentences for part in parts)]),
+        TokenEmbeddings(
+            np.concatenate([no_tokens.ids, *(part.tokens.ids for part in parts)]),
+            np.concatenate([no_tokens.rows, *(part.tokens.rows for part in parts)]),
+        ),
+        np.concatenate([np.empty(0, np.int64), *(part.token_counts for part in parts)]),
     )
-    return Index.build(embeddings, [len(part.sentences) for part in parts], [index_terms(p) for p in passages])
 
 
 def _manifest(plan: _Plan, reading: _Reading, paths: list[str], index: Index) -> Manifest:

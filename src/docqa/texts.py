@@ -25,6 +25,8 @@ CREATE TABLE passages (
 );
 CREATE INDEX passages_of_document ON passages (document, row);
 """
+MAX_HEADINGS = 150
+"""Characters, some 35 tokens: with a passage of the default size they fit the default model."""
 PASSAGE = "SELECT d.path, d.title, p.headings, p.start, p.end, p.locator, p.text, p.sentences"
 OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
 
@@ -138,10 +140,18 @@ class Texts:
             return self._connection.execute(query, parameters).fetchall()
 
 
+def embedded_text(passage: Passage) -> tuple[str, list[Span]]:
+    """Return what an embedder sees of a passage, its headings before its text, and the sentences as spans in that."""
+    headings = " › ".join(passage.headings)[-MAX_HEADINGS:]
+    text = f"{headings}\n\n{passage.text}" if headings else passage.text
+    shift = len(text) - len(passage.text) - passage.span.start
+    return text, [Span(span.start + shift, span.end + shift) for span in passage.sentences]
+
+
 def passage_key(passage: Passage) -> bytes:
-    """Digest what an embedder sees of a passage: its text and where its sentences are."""
-    sentences = [(span.start - passage.span.start, span.end - passage.span.start) for span in passage.sentences]
-    return hashlib.sha256(json.dumps([passage.text, sentences]).encode()).digest()[:16]
+    """Digest what an embedder sees of a passage."""
+    text, sentences = embedded_text(passage)
+    return hashlib.sha256(json.dumps([text, [astuple(span) for span in sentences]]).encode()).digest()[:16]
 
 
 def _columns(passage: Passage) -> tuple[object, ...]:

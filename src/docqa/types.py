@@ -17,6 +17,8 @@ Embeddings = NDArray[np.float32]
 
 BlockKind = Literal["heading", "paragraph", "list_item", "table", "code", "front_matter"]
 
+Verdict = Literal["answered", "uncertain", "unanswered"]
+
 Progress = Callable[[int, int], None]
 """Called with the number of passages embedded so far and in all."""
 
@@ -99,11 +101,35 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenEmbeddings:
+    """Tokens as a model sees them in their text: ``ids`` ``(t,)`` of its vocabulary, embeddings ``rows`` ``(t, d)``."""
+
+    ids: NDArray[np.int32]
+    rows: NDArray[np.float32] | NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
 class PassageEmbeddings:
-    """Embeddings of n passages, ``(n, d)``, and of all their sentences in order, ``(m, d)``."""
+    """Embeddings of n passages, ``(n, d)``, and of all their m sentences in order, ``(m, d)``, with their tokens.
+
+    ``token_counts`` ``(m,)`` says how many tokens each sentence has.
+    """
 
     passages: Embeddings
     sentences: Embeddings
+    tokens: TokenEmbeddings
+    token_counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryEmbeddings:
+    """The embedding of a query, ``(d,)``, and of its tokens."""
+
+    query: Embeddings
+    tokens: TokenEmbeddings
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +162,31 @@ class Quote:
 class Answer:
     """What docqa says to a query.
 
-    ``answered`` is false when the documents do not seem to hold an answer; ``quotes`` is then empty and ``hits`` are
-    merely the closest passages. ``confidence`` is a probability in [0, 1] that the corpus answers the query.
+    ``confidence`` is a probability in [0, 1] that the corpus answers the query, and ``verdict`` what it comes to:
+    ``answered``, ``uncertain`` (these are the closest passages, but they may not answer it) or ``unanswered``. Only an
+    answered query has ``quotes``; ``hits`` are otherwise merely the closest passages. ``asking_about`` is what a
+    follow-up question was understood to be about, from the conversation before it; empty when it stands alone.
     """
 
     query: str
     quotes: tuple[Quote, ...]
     hits: tuple[Hit, ...]
     confidence: float
-    answered: bool
+    verdict: Verdict
+    asking_about: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Tell whether the documents seem to answer the query."""
+        return self.verdict == "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question asked before in the same conversation, and the words of the reply, such as the quotes shown."""
+
+    query: str
+    reply: str = ""
 
 
 @dataclass(frozen=True, slots=True)

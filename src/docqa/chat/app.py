@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from docqa.chat.exporting import conversation_markdown
 from docqa.chat.library import Library, message
 from docqa.chat.rendering import (
     render_conversation,
+    render_feedback,
     render_header,
     render_notice,
     render_source,
@@ -21,11 +23,11 @@ from docqa.chat.rendering import (
     render_toolbar,
     render_welcome,
 )
-from docqa.chat.state import Conversation, Overview, Turn
+from docqa.chat.session import Session
+from docqa.chat.state import Feedback, Overview
 from docqa.embedding import Embedder
 from docqa.errors import DocqaError
 from docqa.serialising import hit_to_json
-from docqa.types import Hit
 
 SECONDS_BETWEEN_LOOKS = 5.0
 """How often an open page looks for changes in the corpus."""
@@ -46,16 +48,22 @@ Update = dict[Any, Any]
 
 
 def build_chat(
-    *, corpus_dir: str | PathLike[str], embeddings_dir: str | PathLike[str], embedder: Embedder | None = None
+    *,
+    corpus_dir: str | PathLike[str],
+    embeddings_dir: str | PathLike[str],
+    embedder: Embedder | None = None,
+    feedback_file: str | PathLike[str] = "feedback.jsonl",
 ) -> gr.Blocks:
-    """Build the web chat over a corpus and its store; ``launch`` serves it."""
-    library = Library(Path(corpus_dir), Path(embeddings_dir), embedder)
+    """Build the web chat over a corpus and its store; ``launch`` serves it.
+
+    What people say of hits is kept in ``feedback_file``, in the form that ``docqa evaluate`` reads.
+    """
+    library = Library(Path(corpus_dir), Path(embeddings_dir), embedder, Path(feedback_file))
     chat = gr.Blocks(title="docqa", analytics_enabled=False, fill_width=True)
     with chat:
         page = _lay_out(chat)
-        for wire in (_wire_questions, _wire_sources, _wire_looks, _wire_sync):
+        for wire in (_wire_questions, _wire_sources, _wire_feedback, _wire_looks, _wire_sync, _wire_conversation):
             wire(page, library)
-        _wire_conversation(page)
         _offer_retrieval(library)
     chat.queue(max_size=MOST_WAITING, default_concurrency_limit=AT_ONCE)
     return chat
@@ -66,7 +74,7 @@ class Page:
     """The components of the page."""
 
     chat: gr.Blocks
-    conversation: gr.State
+    session: gr.State
     markdown: gr.Textbox
     header: gr.HTML
     toolbar: gr.HTML
@@ -76,28 +84,31 @@ class Page:
     turns: gr.HTML
     question: gr.Textbox
     ask: gr.Button
+    follow: gr.Checkbox
+    feedback: gr.HTML
     source: gr.HTML
     timer: gr.Timer
 
 
 def _lay_out(chat: gr.Blocks) -> Page:
-    conversation, markdown = gr.State(()), gr.Textbox(visible=False)
+    session, markdown = gr.State(Session()), gr.Textbox(visible=False)
     with gr.Row(elem_id="docqa-top"):
         header, toolbar = _html("header"), _html("toolbar")
     with gr.Row(elem_id="docqa-columns"):
         with gr.Column(elem_id="docqa-left"):
-            notice, course = _html("notice"), _html("course")
+            notice, course, feedback = _html("notice"), _html("course"), _html("feedback")
             # before the turns, though it is shown below them: the tab key leads from the question to its answer
             with gr.Row(elem_id="docqa-composer"):
                 question = _question_box()
                 ask = gr.Button("Ask", variant="primary", elem_id="docqa-ask", scale=0, min_width=80)
+                follow = _follow_box()
             with gr.Column(elem_id="docqa-talk"):
                 welcome, turns = _html("welcome"), _html("turns")
         with gr.Column(elem_id="docqa-right"):
             source = _html("source", render_source(None))
     return Page(
         chat=chat,
-        conversation=conversation,
+        session=session,
         markdown=markdown,
         header=header,
         toolbar=toolbar,
@@ -107,6 +118,8 @@ def _lay_out(chat: gr.Blocks) -> Page:
         turns=turns,
         question=question,
         ask=ask,
+        follow=follow,
+        feedback=feedback,
         source=source,
         timer=gr.Timer(SECONDS_BETWEEN_LOOKS),
     )
@@ -130,35 +143,69 @@ def _question_box() -> gr.Textbox:
     )
 
 
+def _follow_box() -> gr.Checkbox:
+    return gr.Checkbox(
+        True,
+        label="Follow the conversation",
+        container=False,
+        elem_id="docqa-follow",
+    )
+
+
 def _wire_questions(page: Page, library: Library) -> None:
-    def ask(conversation: Conversation, typed: str, event: gr.EventData) -> Iterator[Update]:
+    def ask(session: Session, typed: str, follow: bool, event: gr.EventData) -> Iterator[Update]:
         question = _given(event, "question", typed).strip()
         if not question:
             yield {page.question: gr.skip()}  # a generator that yields nothing would empty its outputs
             return
         sent = {page.question: ""} if question == typed.strip() else {}
-        yield _conversed(page, (*conversation, Turn(question))) | sent
-        turn = library.answer(question)
-        yield _conversed(page, (*conversation, turn)) | ({page.question: question} if turn.problem else {})
+        pending = session.begin(question, follow=follow)
+        yield _conversed(page, library, session) | sent
+        turn = library.answer(pending)
+        session.settle(pending, turn)
+        yield _conversed(page, library, session) | ({page.question: question} if turn.problem else {})
 
-    inputs, outputs = [page.conversation, page.question], [page.conversation, page.turns, page.toolbar, page.question]
+    def ask_alone(session: Session, event: gr.EventData) -> Iterator[Update]:
+        pending = session.begin_again(int(_given(event, "turn", "-1")))
+        yield _conversed(page, library, session)
+        if pending:
+            session.settle(pending, library.answer(pending))
+            yield _conversed(page, library, session)
+
+    inputs, outputs = [page.session, page.question, page.follow], [page.session, page.turns, page.toolbar]
     # a question sent while another is being answered waits; by default it would be dropped
-    settings = QUIET | {"inputs": inputs, "outputs": outputs, "trigger_mode": "always_last"}
+    settings = QUIET | {"inputs": inputs, "outputs": [*outputs, page.question], "trigger_mode": "always_last"}
     _on([page.question.submit, page.ask.click, page.welcome.example], ask, **settings)
+    page.turns.alone(ask_alone, inputs=page.session, outputs=outputs, trigger_mode="always_last", **QUIET)
 
 
 def _wire_sources(page: Page, library: Library) -> None:
-    def open_passage(conversation: Conversation, event: gr.EventData) -> str:
+    def open_passage(session: Session, event: gr.EventData) -> str:
         number = int(_given(event, "turn", "-1"))
-        hit = _hit(conversation, number, int(_given(event, "rank", "0")))
-        return render_source(library.source_at(hit, number) if hit else None)
+        found = session.turn_and_hit(number, int(_given(event, "rank", "0")))
+        return render_source(library.source_at(found[1], number) if found else None)
 
     def open_document(event: gr.EventData) -> str:
         return render_source(library.source(_given(event, "document", "")))
 
-    page.turns.passage(open_passage, inputs=page.conversation, outputs=page.source, **QUIET)
+    page.turns.passage(open_passage, inputs=page.session, outputs=page.source, **QUIET)
     _on([page.welcome.document, page.header.document], open_document, outputs=page.source, **QUIET)
     page.source.close(lambda: render_source(None), outputs=page.source, **QUIET)
+
+
+def _wire_feedback(page: Page, library: Library) -> None:
+    numbers = count(1)
+
+    def vote(session: Session, event: gr.EventData) -> Any:
+        number, rank = int(_given(event, "turn", "-1")), int(_given(event, "rank", "0"))
+        helpful = {"up": True, "down": False}.get(_given(event, "vote", ""))
+        found = session.turn_and_hit(number, rank)
+        if not found:
+            return gr.skip()
+        return render_feedback(Feedback(number, rank, helpful, next(numbers), library.vote(*found, helpful)))
+
+    page.turns.vote(vote, inputs=page.session, outputs=page.feedback, trigger_mode="multiple", **QUIET)
+    page.feedback.dismiss(lambda: "", outputs=page.feedback, **QUIET)
 
 
 def _wire_looks(page: Page, library: Library) -> None:
@@ -181,13 +228,17 @@ def _wire_sync(page: Page, library: Library) -> None:
     page.course.dismiss(lambda: "", outputs=page.course, **QUIET)
 
 
-def _wire_conversation(page: Page) -> None:
-    def restart() -> Update:
-        return _conversed(page, ()) | {page.source: render_source(None), page.question: ""}
+def _wire_conversation(page: Page, library: Library) -> None:
+    def restart(session: Session) -> Update:
+        session.restart()
+        return _conversed(page, library, session) | {page.source: render_source(None), page.question: ""}
 
-    outputs = [page.conversation, page.turns, page.toolbar, page.source, page.question]
-    page.toolbar.restart(restart, outputs=outputs, **QUIET)
-    exported = page.toolbar.download(conversation_markdown, inputs=page.conversation, outputs=page.markdown, **QUIET)
+    def export(session: Session) -> str:
+        return conversation_markdown(session.conversation)
+
+    outputs = [page.session, page.turns, page.toolbar, page.source, page.question]
+    page.toolbar.restart(restart, inputs=page.session, outputs=outputs, **QUIET)
+    exported = page.toolbar.download(export, inputs=page.session, outputs=page.markdown, **QUIET)
     exported.then(None, inputs=page.markdown, js=SAVE, **QUIET)
 
 
@@ -208,10 +259,11 @@ def _on(triggers: Sequence[Callable[..., Any]], function: Callable[..., Any], **
         trigger(function, **settings)
 
 
-def _conversed(page: Page, conversation: Conversation) -> Update:
+def _conversed(page: Page, library: Library, session: Session) -> Update:
+    conversation = session.conversation
     return {
-        page.conversation: conversation,
-        page.turns: render_conversation(conversation),
+        page.session: session,
+        page.turns: render_conversation(conversation, library.votes()),
         page.toolbar: render_toolbar(conversation),
     }
 
@@ -227,8 +279,3 @@ def _looked(page: Page, overview: Overview) -> Update:
 def _given(event: gr.EventData, name: str, otherwise: str) -> str:
     data = event._data
     return str(data.get(name, otherwise)) if isinstance(data, dict) else otherwise
-
-
-def _hit(conversation: Conversation, turn: int, rank: int) -> Hit | None:
-    answer = conversation[turn].answer if 0 <= turn < len(conversation) else None
-    return next((hit for hit in answer.hits if hit.rank == rank), None) if answer else None

@@ -1,6 +1,6 @@
 // Runs once for every part of the page, given `element`, `trigger` and `watch` by Gradio.
 // A part's buttons say what they do in data-action; most of it happens in Python.
-const FOR_PYTHON = ['passage', 'document', 'example', 'sync', 'dismiss', 'close', 'restart', 'download'];
+const FOR_PYTHON = ['passage', 'document', 'example', 'sync', 'dismiss', 'close', 'restart', 'download', 'alone', 'vote'];
 
 const small = window.matchMedia('(max-width: 800px)');
 let returnTo = null;
@@ -84,7 +84,8 @@ function showSource() {
   coverRest();
   const source = element.querySelector('.docqa-source');
   if (!source) {
-    if (returnTo) returnTo.focus();
+    returnTo?.closest('details')?.setAttribute('open', '');
+    returnTo?.focus();
     returnTo = null;
     return;
   }
@@ -109,6 +110,26 @@ function showLastTurn() {
     scroller.scrollBy({top: above - 16, behavior: motion()});
   }
   element.dataset.seen = seen;
+  showAskedAlone();
+}
+
+// The button that asked again is gone with the answer it belonged to: its question takes the focus.
+function showAskedAlone() {
+  const turn = element.querySelector(`.docqa-turn[data-turn="${element.dataset.alone}"]`);
+  if (!turn || turn.dataset.state !== 'done') return;
+  delete element.dataset.alone;
+  turn.querySelector('.docqa-question').focus({preventScroll: true});
+  announce((turn.querySelector('.docqa-verdict') || turn.querySelector('.docqa-problem')).textContent);
+}
+
+// A thumb is shown as pressed once Python has kept the vote.
+function showVote() {
+  const kept = element.querySelector('[data-number]');
+  if (!kept) return;
+  const {turn, rank, vote} = kept.dataset;
+  document.querySelectorAll(`.docqa-thumb[data-turn="${turn}"][data-rank="${rank}"]`).forEach((thumb) => {
+    thumb.setAttribute('aria-pressed', String(thumb.dataset.vote === vote));
+  });
 }
 
 function close() {
@@ -120,9 +141,11 @@ function act(target) {
   const {action, ...details} = target.dataset;
   if (action === 'copy') copy(target);
   else if (action === 'close') close();
+  else if (action === 'vote' && target.ariaPressed === 'true') trigger(action, {...details, vote: ''}); // taken back
   else if (FOR_PYTHON.includes(action)) trigger(action, details);
   if (action === 'sync' || action === 'dismiss') questionBox().focus(); // the button itself goes away
   if (action === 'document') foldStatus();
+  if (action === 'alone') element.dataset.alone = details.turn;
 }
 
 function foldStatus() {
@@ -142,6 +165,8 @@ if (element.closest('#docqa-source')) {
     if (event.key === 'Escape' && element.querySelector('.docqa-source')) close();
   });
 }
+
+if (element.closest('#docqa-feedback')) watch('value', showVote);
 
 if (element.closest('#docqa-header')) {
   document.addEventListener('click', (event) => {

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from docqa.answering import NOT_ANSWERED
 from docqa.chat.citing import one_line, quoted_evidence
+from docqa.chat.rendering.wording import verdict
 from docqa.chat.state import Conversation, Turn
 from docqa.types import Answer, Hit, Quote
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 EMPTY = "_No questions yet._\n"
-UNANSWERED = f"{NOT_ANSWERED} The closest passages:"
 
 
 def conversation_markdown(conversation: Conversation) -> str:
@@ -36,11 +35,12 @@ def _turn_parts(turn: Turn) -> Iterator[str]:
 
 
 def _answer_parts(answer: Answer) -> Iterator[str]:
+    if answer.asking_about:
+        yield f"asking about: {escape_markdown(answer.asking_about)}"
+    yield f"**{verdict(answer)}**"
     yield from (_quote(quote) for quote in answer.quotes)
-    if not answer.answered:
-        yield UNANSWERED
-    elif answer.hits:
-        yield "Passages:"
+    if answer.hits:
+        yield "Passages:" if answer.answered else "The closest passages:"
     yield from (_hit(hit) for hit in answer.hits)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from docqa.chat.state import Overview, Source, SyncState, Turn
+from docqa.chat.state import Overview, Source, SyncState, Turn, Vote
 from docqa.embedding import Embedder
 from docqa.errors import CorpusNotFoundError, DocqaError, IndexNotFoundError
+from docqa.feedback import read_votes, record_feedback, vote_key
 from docqa.retrieval import Retriever, open_retriever
 from docqa.syncing import diff, sync
 from docqa.types import CorpusDiff, Document, Hit, Span
@@ -29,17 +30,37 @@ class Library:
     corpus_dir: Path
     embeddings_dir: Path
     embedder: Embedder | None = None
+    feedback_file: Path = Path("feedback.jsonl")
 
     def retriever(self) -> Retriever:
         """Open the present generation of the index."""
         return open_retriever(self.embeddings_dir, embedder=self.embedder)
 
-    def answer(self, question: str) -> Turn:
-        """Ask a question; a problem becomes the turn's problem."""
+    def answer(self, turn: Turn) -> Turn:
+        """Ask a turn's question; a problem becomes the turn's problem."""
         try:
-            return Turn(question, answer=self.retriever().ask(question))
+            return replace(turn, answer=self.retriever().ask(turn.question, history=turn.history))
         except Exception as problem:  # the page waits for an answer whatever happened
-            return Turn(question, problem=message(problem))
+            return replace(turn, problem=message(problem))
+
+    def votes(self) -> Vote:
+        """Read what was said of hits before; what cannot be read was not said."""
+        try:
+            votes = read_votes(self.feedback_file)
+        except OSError as problem:
+            logger.error("cannot read the feedback", exc_info=problem)
+            votes = {}
+        return lambda question, hit: votes.get(vote_key(question, hit))
+
+    def vote(self, turn: Turn, hit: Hit, helpful: bool | None) -> str:
+        """Keep what was said of a hit, and return the problem if there is one."""
+        history = turn.history if turn.answer and turn.answer.asking_about else ()
+        try:
+            record_feedback(self.feedback_file, turn.question, hit, helpful, history=history)
+        except OSError as problem:
+            reason = problem.strerror or str(problem)
+            return f"The feedback cannot be saved in '{self.feedback_file}': {reason}; make its folder writable."
+        return ""
 
     def overview(self) -> Overview:
         """Say what is indexed and how the corpus on disk differs from it."""

@@ -1,17 +1,22 @@
 """The values the chat shows: turns of a conversation, what is indexed, how a sync goes, what the source panel holds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from docqa.types import Answer, CorpusDiff, Document, Hit, IndexedDocument, StoreSummary, SyncReport
+from docqa.types import Answer, CorpusDiff, Document, Exchange, Hit, IndexedDocument, StoreSummary, SyncReport
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and what came of it: an answer, a problem, or nothing yet."""
+    """A question and what came of it: an answer, a problem, or nothing yet.
+
+    ``history`` is what the question may be understood from.
+    """
 
     question: str
     answer: Answer | None = None
     problem: str = ""
+    history: tuple[Exchange, ...] = ()
 
     @property
     def pending(self) -> bool:
@@ -20,6 +25,9 @@ class Turn:
 
 
 Conversation = tuple[Turn, ...]
+
+Vote = Callable[[str, Hit], bool | None]
+"""Says whether a hit was said to answer a question: yes, no, or nothing was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +62,18 @@ class Source:
     hit: Hit | None = None
     turn: int = -1
     moved: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What was said of a hit and kept, None when it was taken back, or the problem that kept it from being kept.
+
+    ``number`` tells this one from those before.
+    """
+
+    turn: int
+    rank: int
+    helpful: bool | None
+    number: int = 0
     problem: str = ""

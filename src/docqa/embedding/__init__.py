@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from docqa.embedding.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEmbedder
-from docqa.types import Embeddings, PassageEmbeddings, Span
+from docqa.types import PassageEmbeddings, QueryEmbeddings, Span
 
 __all__ = ["DEFAULT_MODEL", "Embedder", "SentenceTransformerEmbedder"]
 
@@ -40,9 +40,9 @@ class Embedder(Protocol):
         ...
 
     def embed_passages(self, texts: Sequence[str], sentences: Sequence[Sequence[Span]]) -> PassageEmbeddings:
-        """Embed n texts and, for each, its sentences, given as spans in the text."""
+        """Embed n texts and, for each, its sentences, given as spans in the text, and the tokens of these."""
         ...
 
-    def embed_query(self, query: str) -> Embeddings:
-        """Embed a query; the shape is ``(d,)``."""
+    def embed_query(self, query: str) -> QueryEmbeddings:
+        """Embed a query and its tokens."""
         ...

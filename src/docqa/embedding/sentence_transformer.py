@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from docqa.errors import EmbeddingError, ModelNotFoundError
-from docqa.types import Embeddings, PassageEmbeddings, Span
+from docqa.types import Embeddings, PassageEmbeddings, QueryEmbeddings, Span, TokenEmbeddings
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -79,7 +79,7 @@ class SentenceTransformerEmbedder:
         return [len(ids) for ids in encoded["input_ids"]]
 
     def embed_passages(self, texts: Sequence[str], sentences: Sequence[Sequence[Span]]) -> PassageEmbeddings:
-        """Embed passages and their sentences in one forward pass.
+        """Embed passages, their sentences and the sentences' tokens in one forward pass.
 
         A passage's embedding is what ``SentenceTransformer.encode`` gives. A sentence's is the mean of its tokens'
         embeddings in that same pass, so that it has seen the passage around it ("late chunking", Günther et al. 2024,
@@ -89,27 +89,29 @@ class SentenceTransformerEmbedder:
             EmbeddingError: the model gave embeddings that are not finite, or tokens of another length than passages.
         """
         if not texts:
-            return PassageEmbeddings(*(np.empty((0, self.dimension), np.float32) for _ in range(2)))
+            return self._stack([], [], [])
         prompt = self._passage_prompt
         rows: list[Any] = self._model.encode(  # type: ignore[assignment]
             list(texts), prompt=prompt, output_value=None, batch_size=BATCH_SIZE, show_progress_bar=False
         )
-        offsets = self._token_offsets(texts, prompt)
-        passages = np.empty((len(texts), self.dimension), np.float32)
-        pooled = []
-        for i, row in enumerate(rows):
-            passages[i] = row["sentence_embedding"].float().cpu().numpy()
-            tokens = row["token_embeddings"][row["attention_mask"].bool()].float().cpu().numpy()
-            if tokens.shape[1] != self.dimension:
-                raise EmbeddingError(f"the model '{self.name}' embeds tokens in another space; use another model")
-            pooled += [self._pool(tokens, offsets[i], span, passages[i]) for span in sentences[i]]
-        rows_of_sentences = np.array(pooled, np.float32).reshape(-1, self.dimension)
-        return PassageEmbeddings(self._unit(passages), self._unit(rows_of_sentences))
+        passages, pooled, tokens = [], [], []
+        for row, offsets, spans in zip(rows, self._token_offsets(texts, prompt), sentences, strict=True):
+            passage, found = _array(row["sentence_embedding"]), self._tokens(row)
+            passages.append(passage)
+            for span in spans:
+                inside = (offsets[:, 0] < span.end) & (offsets[:, 1] > span.start) & (offsets[:, 0] < offsets[:, 1])
+                pooled.append(found.rows[inside].mean(axis=0) if inside.any() else passage)
+                tokens.append(TokenEmbeddings(found.ids[inside], found.rows[inside]))
+        return self._stack(passages, pooled, tokens)
 
-    def embed_query(self, query: str) -> Embeddings:
-        """Embed a query with the prompt the model wants for queries, if any; the shape is ``(d,)``."""
-        row = np.asarray(self._model.encode_query(query, show_progress_bar=False), np.float32)
-        return np.asarray(self._unit(row[None])[0], np.float32)
+    def embed_query(self, query: str) -> QueryEmbeddings:
+        """Embed a query, with the prompt the model wants for queries if any, and its tokens without special ones."""
+        row: Any = self._model.encode_query([query], output_value=None, show_progress_bar=False)[0]  # type: ignore[index]
+        tokens = self._tokens(row)
+        words = np.flatnonzero(~np.isin(tokens.ids, self._counting_tokenizer.all_special_ids))
+        words = words[self.count_tokens([self._model.prompts.get("query") or ""])[0] :]
+        embedding = self._unit(_array(row["sentence_embedding"])[None])[0]
+        return QueryEmbeddings(embedding, TokenEmbeddings(tokens.ids[words], tokens.rows[words]))
 
     @cached_property
     def _folder(self) -> Path:
@@ -171,16 +173,38 @@ class SentenceTransformerEmbedder:
         )
         return [np.array(offsets) - len(prompt) for offsets in encoded["offset_mapping"]]
 
-    @staticmethod
-    def _pool(tokens: np.ndarray, offsets: np.ndarray, span: Span, passage: np.ndarray) -> np.ndarray:
-        inside = (offsets[:, 0] < span.end) & (offsets[:, 1] > span.start) & (offsets[:, 0] < offsets[:, 1])
-        return tokens[inside].mean(axis=0) if inside.any() else passage
+    def _tokens(self, row: Any) -> TokenEmbeddings:
+        kept = row["attention_mask"].bool()
+        tokens = TokenEmbeddings(
+            row["input_ids"][kept].cpu().numpy().astype(np.int32), _array(row["token_embeddings"][kept])
+        )
+        if tokens.rows.shape[1] != self.dimension:
+            raise EmbeddingError(f"the model '{self.name}' embeds tokens in another space; use another model")
+        return tokens
+
+    def _stack(
+        self, passages: list[Embeddings], sentences: list[Embeddings], tokens: list[TokenEmbeddings]
+    ) -> PassageEmbeddings:
+        none = np.empty((0, self.dimension), np.float32)
+        return PassageEmbeddings(
+            self._unit(np.vstack([none, *passages])),
+            self._unit(np.vstack([none, *sentences])),
+            TokenEmbeddings(
+                np.concatenate([np.empty(0, np.int32), *(found.ids for found in tokens)]),
+                np.concatenate([none, *(found.rows for found in tokens)]),
+            ),
+            np.array([len(found) for found in tokens], np.int64),
+        )
 
     def _unit(self, rows: Embeddings) -> Embeddings:
         if not np.isfinite(rows).all():
             raise EmbeddingError(f"the model '{self.name}' gave embeddings that are not finite; use another model")
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
+
+
+def _array(tensor: Any) -> Embeddings:
+    return np.asarray(tensor.float().cpu().numpy(), np.float32)
 
 
 def _is_folder(name: str) -> bool:

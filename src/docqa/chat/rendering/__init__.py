@@ -2,11 +2,12 @@
 
 from docqa.chat.rendering.conversation import render_conversation, render_toolbar
 from docqa.chat.rendering.source import render_source
-from docqa.chat.rendering.status import render_header, render_notice, render_sync
+from docqa.chat.rendering.status import render_feedback, render_header, render_notice, render_sync
 from docqa.chat.rendering.welcome import render_welcome
 
 __all__ = [
     "render_conversation",
+    "render_feedback",
     "render_header",
     "render_notice",
     "render_source",

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from docqa.chat.rendering.marking import escape
 from docqa.chat.rendering.wording import changes, count, moment, outcome
-from docqa.chat.state import Overview, SyncState
+from docqa.chat.state import Feedback, Overview, SyncState
 from docqa.types import IndexedDocument, SkippedDocument, StoreSummary
 
 MOST_DOCUMENTS = 200
@@ -39,6 +39,18 @@ def render_sync(state: SyncState) -> str:
     return (
         f'<div class="docqa-notice"><label for="docqa-progress">Re-embedding…{figures}</label>'
         f'<progress id="docqa-progress"{size}></progress></div>'
+    )
+
+
+def render_feedback(feedback: Feedback) -> str:
+    """Render that feedback was kept, for the page's script and for screen readers, or what stopped it."""
+    if feedback.problem:
+        return _message("docqa-problem", escape(feedback.problem), role="alert")
+    said = {True: "up", False: "down", None: ""}[feedback.helpful]
+    done = "Feedback taken back" if feedback.helpful is None else "Feedback saved on this machine"
+    return (
+        f'<p class="docqa-unseen" role="status" data-number="{feedback.number}" data-turn="{feedback.turn}" '
+        f'data-rank="{feedback.rank}" data-vote="{said}">{done}</p>'
     )
 
 
@@ -81,9 +93,9 @@ def _summary_line(summary: StoreSummary) -> str:
     return ' <span aria-hidden="true">·</span> '.join(parts)
 
 
-def _message(kind: str, content: str) -> str:
+def _message(kind: str, content: str, *, role: str = "status") -> str:
     return (
-        f'<div class="docqa-notice {kind}" role="status"><div>{content}</div>'
+        f'<div class="docqa-notice {kind}" role="{role}"><div>{content}</div>'
         '<button type="button" class="docqa-quiet" data-action="dismiss">Dismiss</button></div>'
     )
 

@@ -1,11 +1,10 @@
-"""Plain words for numbers: counts, times, strengths, and how sure an answer is."""
+"""Plain words for numbers: counts, times, strengths, and what an answer comes to."""
 
 from datetime import datetime
 
-from docqa.answering import NOT_ANSWERED
+from docqa.answering import VERDICTS
 from docqa.types import Answer, CorpusDiff, Hit, SyncReport
 
-SURE = 0.75
 NEAR_BEST = 0.85
 HALF_BEST = 0.5
 
@@ -16,14 +15,16 @@ def count(number: int, noun: str) -> str:
 
 
 def verdict(answer: Answer) -> str:
-    """Say whether the documents answer the question, and how sure that is."""
-    if not answer.hits:
-        return "Nothing in these documents comes close to this."
-    if not answer.answered:
-        return f"{NOT_ANSWERED} The closest passages:"
-    if answer.confidence >= SURE:
-        return "Answered from your documents"
-    return "Possibly answered from your documents: check the passages"
+    """Say whether the documents answer the question."""
+    return VERDICTS[answer.verdict]
+
+
+def summary(answer: Answer) -> str:
+    """Say an answer in one breath: the verdict, the quotes, and how many passages there are to see."""
+    said = [verdict(answer), *(quote.text for quote in answer.quotes)]
+    where = "folded away below" if answer.verdict == "unanswered" else "below"
+    said += [f"{count(len(answer.hits), 'passage')} {where}"] if answer.hits else []
+    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in said)
 
 
 def strength(hit: Hit, answer: Answer) -> str:
