@@ -16,7 +16,7 @@ LAYERS = [
     {"corpus", "reading", "chunking", "embedding", "feedback", "index", "matching", "texts", "terms", "serialising"},
     {"store", "answering"},
     {"syncing", "retrieval"},
-    {"chat", "evaluation"},
+    {"printing", "chat", "evaluation"},
     {"cli"},
 ]
 """Imports point to a lower line only. Answering is pure and stands below retrieval, for `Retriever.ask` calls it."""

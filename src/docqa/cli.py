@@ -5,12 +5,8 @@ Exit codes: 0 fine, 1 a DocqaError, 2 wrong usage, 3 the index is stale (``statu
 """
 
 import argparse
-import json
 import os
-import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -18,12 +14,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 import docqa
-from docqa.answering import ANSWERED_FROM, VERDICTS
+from docqa.answering import ANSWERED_FROM
 from docqa.chunking import DEFAULT_CHUNKING
 from docqa.errors import CorpusError, DocqaError, StoreError
+from docqa.printing import describe_report, print_answer, print_diff, print_hit, print_json, print_skipped, printable
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
 from docqa.store import check_files, read_manifest
-from docqa.types import Answer, Chunking, CorpusDiff, Hit, Passage, Progress, Span, SyncReport
+from docqa.types import Chunking, Progress, SyncReport
 
 Parser = argparse.ArgumentParser
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -31,9 +28,6 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 STALE, NO_ANSWER, INTERRUPTED = 3, 4, 130
 DEFAULT_K = 5
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
-BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What a document could steer a terminal with: control and bidirectional formatting characters."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return verb(options)
     except (DocqaError, ValueError) as exc:
-        print(f"docqa: {_printable(str(exc))}", file=sys.stderr)
+        print(f"docqa: {printable(str(exc))}", file=sys.stderr)
         return 1 if isinstance(exc, DocqaError) else 2
     except KeyboardInterrupt:
         print("docqa: interrupted; the index is as before", file=sys.stderr)
@@ -57,10 +51,10 @@ def sync(options: argparse.Namespace) -> int:
     """Make the store agree with the corpus and say what was done."""
     report = _sync(options)
     if options.json:
-        _print_json(report_to_json(report))
+        print_json(report_to_json(report))
     else:
-        print(_describe_report(report))
-        _print_skipped(report)
+        print(describe_report(report))
+        print_skipped(report)
     return 0
 
 
@@ -69,9 +63,9 @@ def ask(options: argparse.Namespace) -> int:
     query = " ".join(options.query)
     answer = _retriever(options).ask(query, options.k, min_confidence=options.min_confidence)
     if options.json:
-        _print_json(answer_to_json(answer))
+        print_json(answer_to_json(answer))
     else:
-        _print_answer(answer)
+        print_answer(answer)
     return 0 if answer.answered else NO_ANSWER
 
 
@@ -79,10 +73,10 @@ def retrieve(options: argparse.Namespace) -> int:
     """Print the passages that answer the query best."""
     hits = _retriever(options).retrieve(" ".join(options.query), options.k)
     if options.json:
-        _print_json([hit_to_json(hit) for hit in hits])
+        print_json([hit_to_json(hit) for hit in hits])
     else:
         for hit in hits:
-            _print_hit(hit)
+            print_hit(hit)
     return 0
 
 
@@ -93,15 +87,15 @@ def status(options: argparse.Namespace) -> int:
     summary = manifest.summary()
     diff = docqa.diff(options.corpus, options.embeddings)
     if options.json:
-        _print_json(status_to_json(summary, diff))
+        print_json(status_to_json(summary, diff))
     else:
         print(f"documents  {summary.documents}")
         print(f"passages   {summary.passages}")
         print(f"model      {summary.model}")
         print(f"synced     {summary.synced.astimezone():%Y-%m-%d %H:%M:%S %Z}")
         for skipped in summary.skipped:
-            print(f"skipped    {_printable(skipped.path)}: {_printable(skipped.reason)}")
-        _print_diff(diff)
+            print(f"skipped    {printable(skipped.path)}: {printable(skipped.reason)}")
+        print_diff(diff)
     return STALE if diff else 0
 
 
@@ -112,10 +106,10 @@ def chat(options: argparse.Namespace) -> int:
     check_port(options.host, options.port)
     try:
         report = _sync(options)
-        print(_describe_report(report), file=sys.stderr)
-        _print_skipped(report)
+        print(describe_report(report), file=sys.stderr)
+        print_skipped(report)
     except CorpusError as exc:  # the page says what to do
-        print(f"docqa: {_printable(str(exc))}", file=sys.stderr)
+        print(f"docqa: {printable(str(exc))}", file=sys.stderr)
     feedback = Path(options.corpus).parent / "feedback.jsonl"
     page = build_chat(
         corpus_dir=options.corpus,
@@ -144,11 +138,11 @@ def evaluate(options: argparse.Namespace) -> int:
                 prepare(questions, embeddings, corpus_dir=corpus, embedder=_embedder(options), progress=progress)
             )
         for note in trial.notes:
-            print(_printable(note), file=sys.stderr)
+            print(printable(note), file=sys.stderr)
         with _progress("asking", "questions") as progress:
             evaluation = measure(trial, options.k, progress=progress)
     if options.json:
-        _print_json(evaluation_to_json(evaluation))
+        print_json(evaluation_to_json(evaluation))
     else:
         print(describe_evaluation(evaluation))
     if target:
@@ -204,69 +198,6 @@ def _progress(activity: str = "embedding", things: str = "passages") -> Iterator
             bar.refresh()
 
         yield show
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _print_answer(answer: Answer) -> None:
-    if not answer.answered:
-        closest = " The closest passages:" if answer.verdict == "unanswered" and answer.hits else ""
-        print(f"{VERDICTS[answer.verdict]}{closest}\n")
-        for hit in answer.hits[:3]:
-            _print_hit(hit)
-        return
-    for quote in answer.quotes:
-        print(_wrap(f"“{_printable(quote.text)}”"))
-        print(f"  — {_printable(quote.citation)} ({_printable(quote.document)})\n")
-
-
-def _print_hit(hit: Hit) -> None:
-    passage = hit.passage
-    print(f"{hit.rank}. {_printable(passage.title)}, {_printable(passage.locator)} ({_printable(passage.document)})")
-    print(_wrap(_marked(passage, hit.evidence)) + "\n")
-
-
-def _marked(passage: Passage, evidence: Sequence[Span]) -> str:
-    """Set the evidence in bold on a terminal that allows it."""
-    text = _printable(passage.text)  # of the same length
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return text
-    for span in sorted(evidence, reverse=True):
-        start, end = span.start - passage.span.start, span.end - passage.span.start
-        text = text[:start] + BOLD + text[start:end] + PLAIN + text[end:]
-    return text
-
-
-def _wrap(text: str) -> str:
-    width = min(100, shutil.get_terminal_size().columns)
-    lines = textwrap.wrap(" ".join(text.split()), width - 2, break_long_words=False, break_on_hyphens=False)
-    return textwrap.indent("\n".join(lines), "  ")
-
-
-def _printable(text: str) -> str:
-    return CONTROL.sub("\ufffd", text).replace("\n", " ")
-
-
-def _describe_report(report: SyncReport) -> str:
-    diff = report.diff
-    counts = f"{len(diff.added)} added, {len(diff.changed)} changed, {len(diff.removed)} removed"
-    counts += f", {len(diff.unchanged)} unchanged"
-    return f"{counts}; {report.embedded} of {report.passages} passages embedded in {report.seconds:.1f} s"
-
-
-def _print_skipped(report: SyncReport) -> None:
-    for skipped in report.skipped:
-        print(f"skipped {_printable(skipped.path)}: {_printable(skipped.reason)}", file=sys.stderr)
-
-
-def _print_diff(diff: CorpusDiff) -> None:
-    for word, paths in (("added", diff.added), ("changed", diff.changed), ("removed", diff.removed)):
-        for path in paths:
-            print(f"{word:<10} {_printable(path)}")
-    if diff:
-        print("the index is stale; run 'docqa sync'", file=sys.stderr)
 
 
 def port_number(text: str) -> int:
