@@ -61,7 +61,10 @@ def samples(folder: Path, temporary: Path) -> Iterator[tuple[list[float], int, i
 
 
 def signals_of(retriever: docqa.Retriever, question: str, without: str | None) -> list[float]:
-    """Return the highest of each signal among the best hits, those of one document left out."""
+    """Return the signals of the best hit by token matches, the hits in one document left out.
+
+    That stands for a corpus without the document, up to the rarity of words and the last places of the ranking.
+    """
     found = retriever._search(retriever._understand(question, ()), 20 * CONFIDENCE_HITS)
     kept = [evidence for hit, evidence in found if hit.passage.document != without][:CONFIDENCE_HITS]
     return max(([e.similarity, e.coverage, e.match] for e in kept), key=lambda signals: signals[2])

@@ -1,5 +1,7 @@
 import hashlib
 import os
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -244,16 +246,28 @@ def test_a_file_that_vanished_is_an_error_that_names_it(tmp_path: Path) -> None:
     assert caught.value.path == "gone.md"
 
 
-def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
+def test_a_file_that_has_not_changed_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docqa.corpus.SETTLED", -1)
     file = tmp_path / "a.md"
     file.write_text("words")
-    os.utime(file, (1_000_000, 1_000_000))
-    first = listed(tmp_path).files
-    assert first == {"a.md": FileState(sha("words"), 5, 1_000_000 * 10**9)}
-    claimed = {"a.md": FileState("as it was", 5, 1_000_000 * 10**9)}
+    known = listed(tmp_path).files
+    assert known == {"a.md": FileState(sha("words"), 5, file.stat().st_ctime_ns)}
+    claimed = {"a.md": replace(known["a.md"], digest="as it was")}
     assert list_corpus(tmp_path, SUFFIXES, claimed).files == claimed
-    os.utime(file, (2_000_000, 2_000_000))
-    assert list_corpus(tmp_path, SUFFIXES, claimed).files["a.md"].digest == sha("words")
+
+
+def test_a_file_of_the_same_size_and_time_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docqa.corpus.SETTLED", -1)
+    for name, text in (("a.md", "words"), ("b.md", "WORDS")):
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (1_000_000, 1_000_000))
+    known = listed(tmp_path).files
+    time.sleep(0.02)
+    (tmp_path / "a.md").rename(tmp_path / "c")
+    (tmp_path / "b.md").rename(tmp_path / "a.md")
+    (tmp_path / "c").rename(tmp_path / "b.md")
+    found = list_corpus(tmp_path, SUFFIXES, known).files
+    assert [found["a.md"].digest, found["b.md"].digest] == [sha("WORDS"), sha("words")]
 
 
 def test_a_file_changed_a_moment_ago_is_read_again_next_time(tmp_path: Path) -> None:

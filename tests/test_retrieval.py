@@ -264,3 +264,9 @@ def test_the_least_confidence_decides_what_counts_as_answered(retriever: Retriev
 def test_a_least_confidence_that_is_none(retriever: Retriever, least: float) -> None:
     with pytest.raises(ValueError, match="the least confidence must be between 0 and 1, not"):
         retriever.ask("bridge", min_confidence=least)
+
+
+@pytest.mark.parametrize("before", ["", "  ", "?", "\ud800"])
+def test_a_wordless_turn_changes_nothing(retriever: Retriever, before: str) -> None:
+    alone = retriever.ask("When does it leave?")
+    assert retriever.ask("When does it leave?", history=[Exchange(before, before)]) == alone

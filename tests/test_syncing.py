@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import docqa
 from conftest import BEES, BRIDGE, CAKE, FakeEmbedder, write_corpus
-from docqa import Chunking, CorpusDiff, PassageEmbeddings
+from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEmbedder
 from docqa.store import open_generation, write_lock
 
 ALL = ("bridge.txt", "cake.md", "notes/bees.md")
@@ -39,7 +39,7 @@ def test_first_sync_embeds_everything(corpus: Path, store: Path, fake: FakeEmbed
     assert report.diff == CorpusDiff(ALL, (), (), ())
     assert (report.passages, report.embedded, report.skipped) == (4, 4, ())
     assert sorted(fake.embedded) == sorted(
-        [BRIDGE.strip(), CAKE_TEXT, "Bees make honey from nectar.", "A swarm leaves in May."]
+        [BRIDGE.strip(), CAKE_TEXT, "Honey\n\nBees make honey from nectar.", "Swarms\n\nA swarm leaves in May."]
     )
 
 
@@ -89,7 +89,7 @@ def test_an_edit_embeds_only_the_passages_it_touches(corpus: Path, store: Path, 
     fake.embedded.clear()
     (corpus / "notes/bees.md").write_text(BEES.replace("in May", "in June"))
     report = docqa.sync(corpus, store, embedder=fake)
-    assert fake.embedded == ["A swarm leaves in June."]
+    assert fake.embedded == ["Swarms\n\nA swarm leaves in June."]
     assert report.diff.changed == ("notes/bees.md",)
 
 
@@ -371,3 +371,16 @@ def test_other_weights_under_the_same_name_are_another_model(corpus: Path, store
         docqa.sync(corpus, store, embedder=other)
     with pytest.raises(docqa.IndexMismatchError, match="made with other weights of the model 'fake'"):
         docqa.Retriever.open(store, embedder=other)
+
+
+@pytest.mark.parametrize("text", ["???", "…", "😀", "\u200b"])
+def test_a_file_without_a_word_is_skipped_and_stops_nothing(
+    corpus: Path, store: Path, embedder: SentenceTransformerEmbedder, text: str
+) -> None:
+    (corpus / "marks.txt").write_text(text)
+    report = docqa.sync(corpus, store, embedder=embedder)
+    assert report.diff.added == ALL
+    assert [(skipped.path, skipped.reason) for skipped in report.skipped] == [
+        ("marks.txt", "the file holds no words, only marks")
+    ]
+    assert not docqa.diff(corpus, store)

@@ -110,7 +110,7 @@ def chat(options: argparse.Namespace) -> int:
         print_skipped(report)
     except CorpusError as exc:  # the page says what to do
         print(f"docqa: {printable(str(exc))}", file=sys.stderr)
-    feedback = Path(options.corpus).parent / "feedback.jsonl"
+    feedback = Path(options.corpus).resolve().parent / "feedback.jsonl"
     page = build_chat(
         corpus_dir=options.corpus,
         embeddings_dir=options.embeddings,

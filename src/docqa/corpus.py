@@ -91,12 +91,14 @@ def digest(data: bytes) -> str:
 def _state(corpus_dir: Path, path: str, known: FileState | None) -> FileState:
     with _translated(path):
         found = (corpus_dir / path).stat()
-    if known and (known.size, known.changed) == (found.st_size, found.st_mtime_ns):
+    # the system's own time of change too, for unpacking and copying set the other one to the past
+    changed = max(found.st_mtime_ns, found.st_ctime_ns)
+    if known and (known.size, known.changed) == (found.st_size, changed):
         return known
     data = read_bytes(corpus_dir, path)
     # a file changed a moment ago may change again within the clock's grain, unseen: it is read again next time
-    settled = time.time_ns() - found.st_mtime_ns > SETTLED
-    return FileState(digest(data), found.st_size, found.st_mtime_ns if settled else 0)
+    settled = time.time_ns() - changed > SETTLED
+    return FileState(digest(data), found.st_size, changed if settled else 0)
 
 
 @contextmanager

@@ -98,23 +98,13 @@ def _beside(path: Path) -> Path:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[Path]:
-    """Hold the file that a path names, made if need be, for this writer alone."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _still_named(path, descriptor):
-                yield path
-                return
-        finally:
-            os.close(descriptor)
-
-
-def _still_named(path: Path, descriptor: int) -> bool:
-    """Tell whether a path still names the open file, and not the one that the writer before put in its place."""
-    with suppress(FileNotFoundError):
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    return False
+    """Hold the folder for this writer alone: the files in it are replaced, and a lock would go with the old one."""
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield path
+    finally:
+        os.close(descriptor)
 
 
 def _replace_line(path: Path, key: VoteKey, line: bytes) -> None:

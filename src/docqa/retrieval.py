@@ -186,6 +186,7 @@ class Retriever:
     def _understand(self, query: str, history: Sequence[Exchange]) -> _Query:
         embedded, terms = self._embed(query), extract_terms(query)
         tokens, weights = self._weigh(embedded)
+        history = [exchange for exchange in history if extract_terms(exchange.query)]
         if not history or not _leans(query, terms):
             return _Query(embedded.query, tokens, weights, {1.0: terms})
         last = history[-1]
@@ -198,6 +199,7 @@ class Retriever:
         more, less = self._weigh(before)
         tokens = TokenEmbeddings(np.concatenate([tokens.ids, more.ids]), np.concatenate([tokens.rows, more.rows]))
         weights = np.concatenate([(1 - CARRIED_TOKENS) * weights, CARRIED_TOKENS * less])
+        weights = weights / max(float(weights.sum()), 1e-9)
         return _Query(carried / np.linalg.norm(carried), tokens, weights, {1.0: terms} | new, _subject(history))
 
     def _weigh(self, embedded: QueryEmbeddings) -> tuple[TokenEmbeddings, Scores]:
@@ -207,7 +209,7 @@ class Retriever:
         return tokens, np.asarray(rarity / max(float(rarity.sum()), 1e-9), np.float32)
 
     def _embed(self, query: str) -> QueryEmbeddings:
-        embedded = self._embedder.embed_query(query)
+        embedded = self._embedder.embed_query(query.encode("utf-8", "replace").decode())
         shape = (self._generation.index.dimension,)
         if embedded.query.shape != shape or not np.isfinite(embedded.query).all():
             raise EmbeddingError(f"the model '{self._embedder.name}' gave an embedding of a wrong shape or value")

@@ -20,7 +20,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -196,28 +196,41 @@ def commit(embeddings_dir: Path, folder: Path, manifest: Manifest) -> None:
     Raises:
         StoreError: it cannot be written; it is removed again.
     """
-    fields = asdict(manifest) | {
-        "format": FORMAT,
-        "generation": folder.name,
-        "synced": datetime.now(UTC).isoformat(timespec="seconds"),
-        "files": {path.relative_to(folder).as_posix(): _digest(path) for path in _files(folder)},
-    }
-    beside = embeddings_dir / f"{MANIFEST_FILE}.new"
     with _writing(embeddings_dir):
         try:
             for path in [*_files(folder), *(path for path in folder.rglob("*") if path.is_dir()), folder]:
                 _flush(path)
-            beside.write_text(json.dumps(fields, ensure_ascii=False, indent=1) + "\n", "utf-8")
-            _flush(beside)
-            beside.replace(embeddings_dir / MANIFEST_FILE)
+            complete = replace(
+                manifest,
+                generation=folder.name,
+                synced=datetime.now(UTC).isoformat(timespec="seconds"),
+                files={path.relative_to(folder).as_posix(): _digest(path) for path in _files(folder)},
+            )
+            write_manifest(embeddings_dir, complete)
         except BaseException:
-            beside.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             raise
         _flush(embeddings_dir)
     for other in embeddings_dir.iterdir():
         if GENERATION.fullmatch(other.name) and other.name != folder.name:
             shutil.rmtree(other, ignore_errors=True)
+
+
+def write_manifest(embeddings_dir: Path, manifest: Manifest) -> None:
+    """Put a manifest in place, whole or not at all.
+
+    Raises:
+        StoreError: it cannot be written; the one before is in place.
+    """
+    beside = embeddings_dir / f"{MANIFEST_FILE}.new"
+    with _writing(embeddings_dir):
+        try:
+            beside.write_text(json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n", "utf-8")
+            _flush(beside)
+            beside.replace(embeddings_dir / MANIFEST_FILE)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
 
 
 def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:

@@ -33,6 +33,7 @@ from docqa.store import (
     open_generation,
     read_manifest,
     write_lock,
+    write_manifest,
 )
 from docqa.terms import index_terms
 from docqa.texts import Texts, embedded_text, passage_key
@@ -113,6 +114,9 @@ def sync(
             raise EmptyCorpusError(corpus, len(manifest.documents) if manifest else 0)
         plan = _plan(listing, manifest, stored, embedder, chunking, force=force)
         if plan.is_done and manifest:
+            seen = {path: listing.files[path] for path in manifest.documents}
+            if seen != manifest.documents:  # only times of change, which spare the next look at the files
+                write_manifest(embeddings, replace(manifest, documents=seen))
             report = SyncReport(plan.diff, manifest.skipped, manifest.passages, 0, 0.0)
         else:
             report = _carry_out(plan, _read(corpus, plan), embeddings, progress)
@@ -206,12 +210,14 @@ def _read(corpus_dir: Path, plan: _Plan) -> _Reading:
         try:
             data = read_bytes(corpus_dir, path)
             document = read_document(path, data, digest(data))
+            passages = chunk(document, count_tokens=plan.embedder.count_tokens, chunking=chunking)
+            if not passages:
+                raise DocumentReadError(path, "the file holds no words, only marks")
         except DocumentReadError as exc:
             skipped.append(SkippedDocument(path, exc.reason))
             if data:  # the bytes are to blame, so there is no use in trying the same ones again
                 refused[path] = digest(data)
             continue
-        passages = chunk(document, count_tokens=plan.embedder.count_tokens, chunking=chunking)
         documents[path] = (document, passages)
     return _Reading(documents, tuple(skipped), refused)
 

@@ -75,6 +75,8 @@ class SentenceTransformerEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count the tokens of each text with the model's own tokenizer, special tokens excluded."""
+        if not texts:
+            return []
         encoded = self._tokenize(texts, add_special_tokens=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
