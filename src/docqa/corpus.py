@@ -14,7 +14,7 @@ from docqa.errors import CorpusNotFoundError, DocumentReadError
 from docqa.types import SkippedDocument
 
 MAX_BYTES = 50_000_000
-"""The largest file that is read. A book is about 1 MB of text; 50 MB take some two hours to embed on two cores."""
+"""The largest file that is read: some fifty books of text, tens of thousands of passages to embed."""
 
 
 SETTLED = 2_000_000_000

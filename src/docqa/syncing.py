@@ -52,7 +52,7 @@ from docqa.types import (
 logger = logging.getLogger(__name__)
 
 BATCH = 256
-"""Passages handed to the embedder at a time; it sorts them by length, so more is faster, and less shows progress."""
+"""Passages handed to the embedder at a time: enough to be sorted by length in it, few enough to show progress."""
 
 
 def diff(corpus_dir: str | PathLike[str] = "corpus", embeddings_dir: str | PathLike[str] = "embeddings") -> CorpusDiff:
