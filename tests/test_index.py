@@ -27,6 +27,9 @@ class Parts:
         self.starts = [0, *accumulate(self.counts)]
         rows = unit(random, passages), unit(random, sum(self.counts))
         self.terms = [random.choice(WORDS, random.integers(0, 9)).tolist() for _ in range(passages)]
+        self.sentence_terms = [
+            [random.choice(WORDS, random.integers(0, 5)).tolist() for _ in range(count)] for count in self.counts
+        ]
         self.query = unit(random, 1)[0]
         token_counts = random.integers(0, 6, sum(self.counts))
         self.token_starts = [0, *accumulate(token_counts.tolist())]
@@ -35,7 +38,7 @@ class Parts:
         self.embeddings = PassageEmbeddings(*rows, TokenEmbeddings(ids, values), token_counts)
 
     def build(self) -> Index:
-        return Index.build(self.embeddings, self.counts, self.terms)
+        return Index.build(self.embeddings, self.terms, self.sentence_terms)
 
     def tokens_of(self, sentence: int) -> TokenEmbeddings:
         span = slice(self.token_starts[sentence], self.token_starts[sentence + 1])
@@ -77,10 +80,11 @@ def rarity(passages: int, frequency: int) -> float:
 
 def assert_same(one: Candidates, other: Candidates) -> None:
     assert_array_equal(one.rows, other.rows)
-    for signal in ("passage", "sentence", "terms", "pairs"):
+    for signal in ("passage", "sentence", "terms", "sentence_terms", "pairs"):
         assert_array_equal(getattr(one, signal).scores, getattr(other, signal).scores)
         assert getattr(one, signal).mean == getattr(other, signal).mean
         assert getattr(one, signal).deviation == getattr(other, signal).deviation
+    assert_array_equal(one.every_sentence, other.every_sentence)
 
 
 @settings(deadline=None, max_examples=30)
@@ -93,10 +97,14 @@ def test_candidates_are_scored_as_by_brute_force(passages: int, seed: int, terms
     by_sentence = np.array([max(all_sentences[a:b]) for a, b in pairwise(parts.starts)])
     by_terms = bm25(terms, parts.terms)
     by_pairs = bm25(pair(terms), [pair(row) for row in parts.terms])
+    all_sentence_terms = bm25(terms, [row for rows in parts.sentence_terms for row in rows])
+    by_sentence_terms = np.array([max(all_sentence_terms[a:b]) for a, b in pairwise(parts.starts)])
+    assert_allclose(found.every_sentence, [all_sentences, all_sentence_terms], atol=1e-5)
     for signal, expected in (
         (found.passage, by_passage),
         (found.sentence, by_sentence),
         (found.terms, by_terms),
+        (found.sentence_terms, by_sentence_terms),
         (found.pairs, by_pairs),
     ):
         assert_allclose(signal.scores, expected[found.rows], atol=1e-5)
@@ -145,11 +153,10 @@ def test_an_index_read_back_finds_the_same_and_holds_the_same_bits(passages: int
             assert found.passages.tobytes() == parts.embeddings.passages[row].tobytes()
             assert found.passages.shape == (1, DIMENSION)
             assert found.sentences.tobytes() == expected.tobytes()
-            assert_allclose(index.sentence_scores(row, parts.query), expected @ parts.query, atol=1e-6)
+            assert index.sentences(row) == slice(parts.starts[row], parts.starts[row + 1])
             sentences = range(parts.starts[row], parts.starts[row + 1])
             assert_same_tokens([found.tokens], [joined([parts.tokens_of(i) for i in sentences])])
             assert found.token_counts.tolist() == [len(parts.tokens_of(i)) for i in sentences]
-            assert_same_tokens(index.tokens(row), [parts.tokens_of(i) for i in sentences])
     assert [read.rarity(word) for word in [*WORDS, "unknown"]] == [built.rarity(word) for word in [*WORDS, "unknown"]]
 
 
@@ -204,10 +211,10 @@ def test_without_any_token_every_one_is_as_rare_as_can_be(tmp_path: Path) -> Non
     none = np.zeros(sum(parts.counts), np.int64)
     tokens = TokenEmbeddings(np.empty(0, np.int32), np.empty((0, TOKEN_LENGTH), np.int8))
     embeddings = PassageEmbeddings(parts.embeddings.passages, parts.embeddings.sentences, tokens, none)
-    Index.build(embeddings, parts.counts, parts.terms).write(tmp_path)
+    Index.build(embeddings, parts.terms, parts.sentence_terms).write(tmp_path)
     index = Index.read(tmp_path)
     assert_allclose(index.token_rarity(np.array([0, 7], np.int32)), [rarity(3, 0)] * 2, rtol=1e-6)
-    assert [len(sentence) for sentence in index.tokens(0)] == [0] * parts.counts[0]
+    assert index.embeddings(0).token_counts.tolist() == [0] * parts.counts[0]
     assert index.embeddings(2).tokens.rows.shape == (0, TOKEN_LENGTH)
 
 
@@ -260,15 +267,15 @@ def test_a_rarer_term_has_a_higher_rarity_and_an_unknown_one_the_highest() -> No
 def test_parts_that_do_not_belong_together_are_refused() -> None:
     parts = Parts(4)
     with pytest.raises(ValueError, match="4 passages, 4 starts and 3 rows of terms"):
-        Index.build(parts.embeddings, parts.counts, parts.terms[:3])
+        Index.build(parts.embeddings, parts.terms[:3], parts.sentence_terms)
     with pytest.raises(ValueError, match="4 passages, 3 starts"):
-        Index.build(parts.embeddings, [*parts.counts[:2], sum(parts.counts[2:])], parts.terms)
+        Index.build(parts.embeddings, parts.terms, [*parts.sentence_terms[:2], sum(parts.sentence_terms[2:], [])])
 
 
 def test_sentence_counts_that_do_not_add_up_are_refused() -> None:
     parts = Parts(4)
     with pytest.raises(ValueError, match="sentences"):
-        Index.build(parts.embeddings, [count + 1 for count in parts.counts], parts.terms)
+        Index.build(parts.embeddings, parts.terms, [[*rows, []] for rows in parts.sentence_terms])
 
 
 def test_token_counts_that_do_not_add_up_are_refused() -> None:
@@ -283,7 +290,9 @@ def test_token_counts_that_do_not_add_up_are_refused() -> None:
     ]
     for some, number in wrong:
         with pytest.raises(ValueError, match=r"\d+ tokens in \d+ sentences instead of \d+"):
-            Index.build(PassageEmbeddings(rows.passages, rows.sentences, some, number), parts.counts, parts.terms)
+            Index.build(
+                PassageEmbeddings(rows.passages, rows.sentences, some, number), parts.terms, parts.sentence_terms
+            )
 
 
 FILES = [
@@ -295,6 +304,7 @@ FILES = [
     "token_starts.npy",
     "terms/data.csc.index.npy",
     "pairs/data.csc.index.npy",
+    "sentence_terms/data.csc.index.npy",
 ]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from docqa.matching import NEAR, TOKEN_DIMENSION, _projection, compress_tokens, match_sentences, match_tokens
+from docqa.matching import NEAR, TOKEN_DIMENSION, _projection, compress_tokens, match_tokens
 from docqa.types import TokenEmbeddings
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -143,12 +143,19 @@ def test_no_tokens_and_a_row_of_zeros_can_be_compressed() -> None:
 # matches
 
 
+def match_whole(query: TokenEmbeddings, weights: np.ndarray, passage: TokenEmbeddings) -> tuple[np.ndarray, np.ndarray]:
+    """Match a passage of one sentence."""
+    best, means = match_tokens(query, weights, passage, np.array([len(passage)]))
+    assert best.shape == (1, len(query))
+    return best[0], means
+
+
 @settings(deadline=None, max_examples=60)
 @given(SEEDS, st.integers(1, 12), st.integers(1, 3 * NEAR))
 def test_matches_are_those_of_a_double_loop(seed: int, asked: int, found: int) -> None:
     random = np.random.default_rng(seed)
     query, passage, weights = compressed(random, asked), compressed(random, found), random_weights(random, asked)
-    best, means = match_tokens(query, weights, passage)
+    best, means = match_whole(query, weights, passage)
     expected_best, expected_means = match_by_loops(query, weights, passage)
     assert (best.dtype, means.dtype) == (np.float32, np.float32)
     assert_allclose(best, expected_best, atol=1e-5)
@@ -160,7 +167,7 @@ def test_matches_are_those_of_a_double_loop(seed: int, asked: int, found: int) -
 def test_means_with_weights_that_sum_to_one_are_cosines(seed: int, asked: int, found: int) -> None:
     random = np.random.default_rng(seed)
     query, passage, weights = compressed(random, asked), compressed(random, found), random_weights(random, asked)
-    best, (anywhere, in_order, together) = match_tokens(query, weights, passage)
+    best, (anywhere, in_order, together) = match_whole(query, weights, passage)
     assert best.min() >= -1 - 1e-5
     assert best.max() <= 1 + 1e-5
     assert -1 - 1e-5 <= together <= anywhere + 1e-5
@@ -174,7 +181,7 @@ def test_a_passage_that_holds_the_query_matches_fully(seed: int, asked: int, bef
     random = np.random.default_rng(seed)
     query, others = compressed(random, asked), compressed(random, before + after)
     passage = tokens(np.concatenate([others.rows[:before], query.rows, others.rows[before:]]))
-    best, means = match_tokens(query, random_weights(random, asked), passage)
+    best, means = match_whole(query, random_weights(random, asked), passage)
     assert_allclose(best, np.ones(asked), atol=1e-5)
     assert_allclose(means, [1, 1, 1], atol=1e-5)
 
@@ -185,7 +192,7 @@ def test_tokens_are_together_within_near_tokens(gap: int, together: float) -> No
     rows[0, 0] = rows[-1, 1] = 127
     rows[1:-1, 2] = 127
     query = tokens(np.eye(2, 8, dtype=np.int8) * np.int8(127))
-    best, means = match_tokens(query, np.array([0.5, 0.5], np.float32), tokens(rows))
+    best, means = match_whole(query, np.array([0.5, 0.5], np.float32), tokens(rows))
     assert_allclose(best, [1, 1])
     assert_allclose(means, [1, 1.0 if gap == 0 else 0.5, together])
 
@@ -194,15 +201,15 @@ def test_neighbours_match_in_order_only() -> None:
     query = tokens(np.eye(2, 8, dtype=np.int8) * np.int8(127))
     turned = tokens(query.rows[::-1])
     weights = np.array([0.25, 0.75], np.float32)
-    assert match_tokens(query, weights, query)[1].tolist() == [1, 1, 1]
-    assert match_tokens(query, weights, turned)[1].tolist() == [1, 0, 1]
+    assert match_whole(query, weights, query)[1].tolist() == [1, 1, 1]
+    assert match_whole(query, weights, turned)[1].tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize(("asked", "found"), [(0, 3), (3, 0), (0, 0)])
 def test_an_empty_query_or_passage_matches_nothing(asked: int, found: int) -> None:
     random = np.random.default_rng(0)
     weights = np.full(asked, 1 / max(asked, 1), np.float32)
-    best, means = match_tokens(compressed(random, asked), weights, compressed(random, found))
+    best, means = match_whole(compressed(random, asked), weights, compressed(random, found))
     assert best.tolist() == [0] * asked
     assert means.tolist() == [0, 0, 0]
 
@@ -211,15 +218,21 @@ def test_an_empty_query_or_passage_matches_nothing(asked: int, found: int) -> No
 def test_with_a_single_token_all_means_are_the_same(asked: int, found: int) -> None:
     random = np.random.default_rng(1)
     weights = random_weights(random, asked)
-    best, means = match_tokens(compressed(random, asked), weights, compressed(random, found))
+    best, means = match_whole(compressed(random, asked), weights, compressed(random, found))
     assert_allclose(means, [weights @ best] * 3, atol=1e-6)
 
 
 def test_a_token_without_direction_matches_nothing() -> None:
     random = np.random.default_rng(2)
     query = tokens(np.zeros((2, 8), np.int8))
-    best, means = match_tokens(query, np.array([0.5, 0.5], np.float32), compressed(random, 9))
+    best, means = match_whole(query, np.array([0.5, 0.5], np.float32), compressed(random, 9))
     assert (best.tolist(), means.tolist()) == ([0, 0], [0, 0, 0])
+
+
+def match_sentences(query: TokenEmbeddings, sentences: list[TokenEmbeddings]) -> np.ndarray:
+    whole = tokens(np.concatenate([sentence.rows for sentence in sentences]))
+    counts = np.array([len(sentence) for sentence in sentences])
+    return match_tokens(query, np.full(len(query), 1 / max(len(query), 1), np.float32), whole, counts)[0]
 
 
 def test_each_sentence_is_matched_by_itself_and_one_without_tokens_by_nothing() -> None:
@@ -237,7 +250,7 @@ def test_a_passage_matches_as_well_as_the_best_of_its_sentences() -> None:
     random = np.random.default_rng(4)
     query, sentences = compressed(random, 6), [compressed(random, count) for count in (3, 8, 2)]
     whole = tokens(np.concatenate([sentence.rows for sentence in sentences]))
-    best, _ = match_tokens(query, random_weights(random, 6), whole)
+    best, _ = match_whole(query, random_weights(random, 6), whole)
     assert_allclose(match_sentences(query, sentences).max(axis=0), best, atol=1e-6)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from docqa.bm25 import Bm25
 from docqa.types import Embeddings, PassageEmbeddings, TokenEmbeddings
 
 CANDIDATES = 100
@@ -27,9 +28,7 @@ STARTS_FILE = "starts.npy"
 TOKENS_FILE = "tokens.npy"
 TOKEN_IDS_FILE = "token_ids.npy"
 TOKEN_STARTS_FILE = "token_starts.npy"
-TERMS_FOLDER = "terms"
-PAIRS_FOLDER = "pairs"
-NO_TERMS_FILE = "none"
+TERMS_FOLDERS = ("terms", "pairs", "sentence_terms")
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -52,46 +51,53 @@ class Signal:
 class Candidates:
     """Rows that some signal proposes for a query, each scored by every signal.
 
-    ``pairs`` is BM25 over pairs of terms that follow one another.
+    ``sentence`` and ``sentence_terms`` are of a row's best sentence, by embedding and by BM25; ``pairs`` is BM25 over
+    pairs of terms that follow one another. ``every_sentence`` are the scores by embedding and by BM25 of all sentences
+    of the index, ``(2, m)``.
     """
 
     rows: Rows
     passage: Signal
     sentence: Signal
     terms: Signal
+    sentence_terms: Signal
     pairs: Signal
+    every_sentence: Scores
 
 
 class Index:
     """Search passages by the embedding of the passage, of its best sentence, and by its terms."""
 
-    def __init__(
-        self, passages: Any, sentences: Embeddings, starts: Rows, tokens: "_Tokens", terms: "_Terms", pairs: "_Terms"
-    ) -> None:
-        if not passages.ntotal == len(starts) - 1 == len(terms):
-            raise ValueError(f"{passages.ntotal} passages, {len(starts) - 1} starts and {len(terms)} rows of terms")
-        if starts[-1] != len(sentences):
-            raise ValueError(f"{len(sentences)} rows of sentences instead of {starts[-1]}")
+    def __init__(self, passages: Any, sentences: Embeddings, starts: Rows, tokens: "_Tokens", terms: "_Terms") -> None:
+        if not passages.ntotal == len(starts) - 1 == len(terms.passages):
+            counts = f"{passages.ntotal} passages, {len(starts) - 1} starts and {len(terms.passages)} rows of terms"
+            raise ValueError(counts)
+        if not starts[-1] == len(sentences) == len(terms.sentences):
+            counts = f"{len(sentences)} rows of sentences and {len(terms.sentences)} of their terms"
+            raise ValueError(f"{counts} instead of {starts[-1]}")
         self._passages = passages
         self._sentences = sentences
         self._starts = starts
         self._tokens = tokens
         self._terms = terms
-        self._pairs = pairs
 
     @classmethod
     def build(
-        cls, embeddings: PassageEmbeddings, sentence_counts: Sequence[int], terms: Sequence[Sequence[str]]
+        cls,
+        embeddings: PassageEmbeddings,
+        terms: Sequence[Sequence[str]],
+        sentence_terms: Sequence[Sequence[Sequence[str]]],
     ) -> "Index":
-        """Build an index from the embeddings of n passages, their numbers of sentences and their terms in order.
+        """Build an index from the embeddings of n passages, their terms, and those of each of their sentences.
 
         The tokens are stored as they are given, so compress them before.
         """
         passages = _faiss().IndexFlatIP(embeddings.passages.shape[1])
         passages.add(np.ascontiguousarray(embeddings.passages, np.float32))
-        starts = np.concatenate([[0], np.cumsum(sentence_counts, dtype=np.int64)]).astype(np.int64)
+        starts = np.cumsum([0, *map(len, sentence_terms)], dtype=np.int64)
+        every_sentence = [row for rows in sentence_terms for row in rows]
         tokens = _Tokens.build(embeddings, starts)
-        return cls(passages, embeddings.sentences, starts, tokens, _Terms.build(terms), _Terms.build(_paired(terms)))
+        return cls(passages, embeddings.sentences, starts, tokens, _Terms.build(terms, every_sentence))
 
     def write(self, folder: Path) -> None:
         """Write the index as files into a folder; the same index always gives the same bytes."""
@@ -99,8 +105,7 @@ class Index:
         np.save(folder / SENTENCES_FILE, self._sentences)
         np.save(folder / STARTS_FILE, self._starts)
         self._tokens.write(folder)
-        self._terms.write(folder / TERMS_FOLDER)
-        self._pairs.write(folder / PAIRS_FOLDER)
+        self._terms.write(folder)
 
     @classmethod
     def read(cls, folder: Path) -> "Index":
@@ -112,8 +117,8 @@ class Index:
         passages = _faiss().read_index(str(folder / PASSAGES_FILE))
         sentences = np.load(folder / SENTENCES_FILE, mmap_mode="r")
         starts = np.load(folder / STARTS_FILE)
-        terms, pairs = (_Terms.read(folder / name, passages.ntotal) for name in (TERMS_FOLDER, PAIRS_FOLDER))
-        return cls(passages, sentences, starts, _Tokens.read(folder, starts), terms, pairs)
+        terms = _Terms.read(folder, passages.ntotal, len(sentences))
+        return cls(passages, sentences, starts, _Tokens.read(folder, starts), terms)
 
     def __len__(self) -> int:
         return int(self._passages.ntotal)
@@ -130,21 +135,17 @@ class Index:
         tokens, counts = self._tokens.of(first, last)
         return PassageEmbeddings(passage, self._sentences[first:last], tokens, counts)
 
-    def tokens(self, row: int) -> list[TokenEmbeddings]:
-        """Return the tokens of each sentence of one row."""
-        return [self._tokens.of(i, i + 1)[0] for i in range(self._starts[row], self._starts[row + 1])]
+    def sentences(self, row: int) -> slice:
+        """Return where the sentences of one row stand among all sentences of the index."""
+        return slice(int(self._starts[row]), int(self._starts[row + 1]))
 
     def token_rarity(self, ids: NDArray[np.int32]) -> Scores:
         """Return the inverse document frequency of tokens, counted in passages; one in no passage is the rarest."""
         return self._tokens.rarity(ids, len(self))
 
-    def sentence_scores(self, row: int, query: Embeddings) -> Scores:
-        """Return the inner product of the query with each sentence of one row."""
-        return np.asarray(self._sentences[self._starts[row] : self._starts[row + 1]] @ query, np.float32)
-
     def rarity(self, term: str) -> float:
         """Return a term's inverse document frequency, as BM25 counts it; a term in no passage is the rarest."""
-        return self._terms.rarity(term)
+        return self._terms.passages.rarity(term)
 
     def search(self, query: Embeddings, terms: Mapping[float, Sequence[str]], k: int) -> Candidates:
         """Propose rows for a query and score them by each signal.
@@ -156,10 +157,10 @@ class Index:
         """
         wanted = min(len(self), max(k, CANDIDATES))
         _, passage_rows = self._passages.search(query[None], wanted)
-        by_sentence = np.maximum.reduceat(self._sentences @ query, self._starts[:-1])
-        none = np.zeros(len(self), np.float32)
-        by_terms = sum((weight * self._terms.scores(row) for weight, row in terms.items()), none)
-        by_pairs = sum((weight * self._pairs.scores(_paired([row])[0]) for weight, row in terms.items()), none)
+        every_sentence = np.stack([self._sentences @ query, self._terms.sentences.scores(terms)])
+        by_sentence, by_sentence_terms = np.maximum.reduceat(every_sentence, self._starts[:-1], axis=1)
+        by_terms = self._terms.passages.scores(terms)
+        by_pairs = self._terms.pairs.scores({weight: _paired(row) for weight, row in terms.items()})
         rows = np.unique(np.concatenate([passage_rows[0], _best(by_sentence, wanted), _best(by_terms, wanted)]))
         background = np.unique(np.linspace(0, len(self) - 1, min(len(self), BACKGROUND_ROWS)).astype(np.int64))
         by_passage, by_passage_background = (self._passages.reconstruct_batch(r) @ query for r in (rows, background))
@@ -168,7 +169,9 @@ class Index:
             _signal(by_passage, by_passage_background),
             _signal(by_sentence[rows], by_sentence[background]),
             _signal(by_terms[rows], by_terms[background]),
+            _signal(by_sentence_terms[rows], by_sentence_terms[background]),
             _signal(by_pairs[rows], by_pairs[background]),
+            every_sentence,
         )
 
 
@@ -211,63 +214,30 @@ class _Tokens:
         return np.log(1 + (passages - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
 class _Terms:
-    """BM25 over the passages' terms, by bm25s (Lucene's variant, k1 = 1.5, b = 0.75)."""
+    """BM25 over the terms of passages, over their pairs of terms, and over the terms of sentences."""
 
-    def __init__(self, scorer: Any, rows: int) -> None:
-        self._scorer = scorer
-        self._vocabulary: dict[str, int] = scorer.vocab_dict if scorer else {}
-        self._rows = rows
+    passages: Bm25
+    pairs: Bm25
+    sentences: Bm25
 
     @classmethod
-    def build(cls, terms: Sequence[Sequence[str]]) -> "_Terms":
-        import bm25s
-        from bm25s.tokenization import Tokenized
-
-        # in order, for bm25s by itself numbers terms differently in every process
-        vocabulary = {term: number for number, term in enumerate(sorted({term for row in terms for term in row}))}
-        if not vocabulary:
-            return cls(None, len(terms))
-        numbers = [[vocabulary[term] for term in row] for row in terms]
-        scorer = bm25s.BM25(method="lucene")
-        scorer.index(Tokenized(ids=numbers, vocab=vocabulary), create_empty_token=False, show_progress=False)
-        return cls(scorer, len(terms))
+    def build(cls, passages: Sequence[Sequence[str]], sentences: Sequence[Sequence[str]]) -> "_Terms":
+        return cls(Bm25.build(passages), Bm25.build([_paired(row) for row in passages]), Bm25.build(sentences))
 
     def write(self, folder: Path) -> None:
-        if self._scorer:
-            self._scorer.save(folder, show_progress=False)
-        else:
-            folder.mkdir()
-            (folder / NO_TERMS_FILE).touch()
+        for name, terms in zip(TERMS_FOLDERS, (self.passages, self.pairs, self.sentences), strict=True):
+            terms.write(folder / name)
 
     @classmethod
-    def read(cls, folder: Path, rows: int) -> "_Terms":
-        import bm25s
-
-        if (folder / NO_TERMS_FILE).exists():
-            return cls(None, rows)
-        return cls(bm25s.BM25.load(folder, mmap=True, show_progress=False), rows)
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def scores(self, terms: Sequence[str]) -> Scores:
-        numbers = [self._vocabulary[term] for term in terms if term in self._vocabulary]
-        if not numbers:
-            return np.zeros(self._rows, np.float32)
-        return np.asarray(self._scorer.get_scores_from_ids(numbers), np.float32)
-
-    def rarity(self, term: str) -> float:
-        number = self._vocabulary.get(term)
-        frequency = 0
-        if number is not None:
-            begin, end = self._scorer.scores["indptr"][number : number + 2]
-            frequency = int(end - begin)
-        return float(np.log(1 + (self._rows - frequency + 0.5) / (frequency + 0.5)))
+    def read(cls, folder: Path, passages: int, sentences: int) -> "_Terms":
+        rows = (passages, passages, sentences)
+        return cls(*(Bm25.read(folder / name, count) for name, count in zip(TERMS_FOLDERS, rows, strict=True)))
 
 
-def _paired(terms: Sequence[Sequence[str]]) -> list[list[str]]:
-    return [[f"{first} {second}" for first, second in pairwise(row)] for row in terms]
+def _paired(terms: Sequence[str]) -> list[str]:
+    return [f"{first} {second}" for first, second in pairwise(terms)]
 
 
 def _faiss() -> Any:

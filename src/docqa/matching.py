@@ -4,7 +4,6 @@ Each token of the query looks for its best match among the tokens of the passage
 2020, arXiv:2004.12832), with the token embeddings of the one forward pass over the passage.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -32,30 +31,30 @@ def compress_tokens(tokens: TokenEmbeddings) -> TokenEmbeddings:
     return TokenEmbeddings(tokens.ids, np.round(rows * (127 / largest)).astype(np.int8))
 
 
-def match_tokens(query: TokenEmbeddings, weights: Scores, passage: TokenEmbeddings) -> tuple[Scores, Scores]:
+def match_tokens(
+    query: TokenEmbeddings, weights: Scores, passage: TokenEmbeddings, token_counts: NDArray[np.int64]
+) -> tuple[Scores, Scores]:
     """Compare compressed tokens.
 
     Args:
         query: q tokens.
         weights: ``(q,)``, how much each counts; their sum is 1.
         passage: t tokens.
+        token_counts: ``(m,)``, how many of them each sentence of the passage has.
 
     Returns:
-        The best cosine of each query token with any of the passage, ``(q,)``, and three weighted means of best
-        cosines: of the tokens anywhere, of pairs of neighbours matched by neighbours, and within ``NEAR`` tokens.
+        The best cosine of each query token in each sentence, ``(m, q)``, 0 in one without tokens; and three weighted
+        means of best cosines: of the tokens anywhere, of pairs of neighbours matched by neighbours, and within
+        ``NEAR`` tokens.
     """
+    best = np.zeros((len(token_counts), len(query)), np.float32)
     if not len(query) or not len(passage):
-        return np.zeros(len(query), np.float32), np.zeros(3, np.float32)
+        return best, np.zeros(3, np.float32)
     cosines = _unit(np.asarray(query.rows, np.float32)) @ _unit(np.asarray(passage.rows, np.float32)).T
-    best = cosines.max(axis=1)
+    starts = np.cumsum(token_counts) - token_counts
+    best[token_counts > 0] = np.maximum.reduceat(cosines, starts[token_counts > 0], axis=1).T
     together = (weights @ maximum_filter1d(cosines, NEAR, axis=1, mode="nearest")).max()
-    return best, np.array([weights @ best, _in_order(cosines, weights), together], np.float32)
-
-
-def match_sentences(query: TokenEmbeddings, sentences: Sequence[TokenEmbeddings]) -> Scores:
-    """Compute the best cosine of each query token in each sentence, ``(sentences, q)``; 0 in one without tokens."""
-    everyone = np.zeros(len(query), np.float32)
-    return np.array([match_tokens(query, everyone, sentence)[0] for sentence in sentences], np.float32)
+    return best, np.array([weights @ cosines.max(axis=1), _in_order(cosines, weights), together], np.float32)
 
 
 def _in_order(cosines: Scores, weights: Scores) -> float:

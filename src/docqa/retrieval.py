@@ -1,10 +1,10 @@
 """Retrieval: query → hits, by three readings of the corpus fused into one score, and the answer drawn from them."""
 
-import re
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
+from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 
@@ -13,60 +13,25 @@ from numpy.typing import NDArray
 
 from docqa.answering import ANSWERED_FROM, CONFIDENCE_HITS, Evidence, Information, answer, select_evidence
 from docqa.embedding import Embedder, SentenceTransformerEmbedder
-from docqa.errors import EmbeddingError
+from docqa.framing import MOST_PASSAGES, Comparison, Run, ValuedSentence, drop_repeated, frame, keep_whole
 from docqa.index import Candidates, Scores
-from docqa.matching import compress_tokens, match_sentences, match_tokens
+from docqa.matching import match_tokens
 from docqa.store import Generation, check_model, open_generation, read_manifest
 from docqa.terms import extract_terms
-from docqa.types import (
-    Answer,
-    Document,
-    Embeddings,
-    Exchange,
-    Hit,
-    IndexedDocument,
-    Passage,
-    QueryEmbeddings,
-    Span,
-    StoreSummary,
-    TokenEmbeddings,
-)
+from docqa.types import Answer, Document, Exchange, Hit, IndexedDocument, Passage, Span, StoreSummary
+from docqa.understanding import Understood, understand
 
-PASSAGE_WEIGHT, SENTENCE_WEIGHT, TERMS_WEIGHT = 0.2, 0.4, 0.4
-"""Of the standardised scores that choose the candidates, see docs/retrieval.md."""
+CANDIDATE_WEIGHTS = (0.25, 0.3, 0.2, 0.25)
+"""Of the standardised scores that choose the candidates: passage, best sentence, terms of the passage and of the best
+sentence, see docs/retrieval.md."""
 RERANKED = 20
 """How many candidates are compared with the query token by token; 50 gain at most 0.2 points."""
-RERANK_WEIGHTS = (0.125, 0.15, 0.1)
+RERANK_WEIGHTS = (0.125, 0.15, 0.1, 0.125)
 """Of the same standardised scores when the candidates are put in order ..."""
 PAIRS_WEIGHT = 0.2
 MATCH_WEIGHTS = np.array([6, 3, 3], np.float32)
 """... and of token matches anywhere, in order and together. These are cosines and not standardised, so that they decide
 where they differ much, as with questions that one sentence answers, and hardly do for broad topics."""
-
-CARRIED_QUERY, CARRIED_REPLY = 0.3, 0.1
-"""What the question before and its reply weigh beside a question that leans on them."""
-CARRIED_TOKENS = 0.4
-"""What the tokens of the question before weigh beside those of one that leans on it."""
-CARRIED_TERMS = 0.15
-"""What the terms of the questions before that weigh."""
-FEW_TERMS = 2
-"""A question with more terms stands alone, unless it points back."""
-POINTING_BACK = re.compile(
-    r"^\s*(?:and|but|so|also|then|what about|how about|why not)\b"
-    r"|\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there|ones?|else|others?)\b",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Query:
-    """A query as the index is asked: its embedding, its tokens with their weights, and its terms by weight."""
-
-    embedding: Embeddings
-    tokens: TokenEmbeddings
-    weights: Scores
-    terms: dict[float, list[str]]
-    asking_about: str = ""
 
 
 class Retriever:
@@ -159,76 +124,59 @@ class Retriever:
         found = self._search(asked, max(k, CONFIDENCE_HITS))
         return answer(query, found, k, self._cite, min_confidence=least, asking_about=asked.asking_about)
 
-    def _search(self, query: _Query, k: int) -> list[tuple[Hit, Evidence]]:
+    def _understand(self, query: str, history: Sequence[Exchange]) -> Understood:
+        return understand(query, history, self._embedder, self._generation.index)
+
+    def _search(self, query: Understood, k: int) -> list[tuple[Hit, Evidence]]:
         candidates = self._generation.index.search(query.embedding, query.terms, k)
-        scores = _fuse(candidates, (PASSAGE_WEIGHT, SENTENCE_WEIGHT, TERMS_WEIGHT))
+        scores = _fuse(candidates, CANDIDATE_WEIGHTS)
         order = np.lexsort((candidates.rows, -scores))[: max(k, RERANKED)]
-        scores = self._rerank(query, candidates, scores, order)
-        order = order[np.lexsort((candidates.rows[order], -scores[order]))][:k]
-        found = []
-        for rank, i in enumerate(order, start=1):
-            row = int(candidates.rows[i])
-            passage = self._generation.texts.passage(row)
-            evidence = self._evidence(passage, row, query, float(candidates.passage.scores[i]))
-            found.append((Hit(passage, float(scores[i]), rank, evidence.spans), evidence))
-        return found
+        first = self._rerank(query, candidates, order[:RERANKED])
+        below = min(one.score for one in first) - scores[order[: len(first)]].min()
+        rest = (self._compare(query, candidates, int(i), below + scores[i])[0] for i in order[RERANKED:])
+        most = MOST_PASSAGES * self._generation.manifest.chunking.size
+        runs = chain(frame(first, query.weights, most), (keep_whole(one, query.weights) for one in rest))
+        hits = islice(drop_repeated(runs), k)
+        return [self._hit(query, run, rank) for rank, run in enumerate(hits, start=1)]
 
-    def _rerank(self, query: _Query, candidates: Candidates, scores: Scores, order: NDArray[np.intp]) -> Scores:
-        """Score the first candidates anew, token by token; the others stay below them in their order."""
-        first, rest = order[:RERANKED], order[RERANKED:]
-        passages = [self._generation.index.embeddings(int(row)).tokens for row in candidates.rows[first]]
-        matches = np.array([match_tokens(query.tokens, query.weights, tokens)[1] for tokens in passages])
-        final = _fuse(candidates, RERANK_WEIGHTS) + PAIRS_WEIGHT * candidates.pairs.scores
-        final[first] += matches @ MATCH_WEIGHTS
-        final[rest] = final[first].min() - scores[first].min() + scores[rest]
-        return np.asarray(final, np.float32)
+    def _rerank(self, query: Understood, candidates: Candidates, order: NDArray[np.intp]) -> list[Comparison]:
+        """Compare the first candidates with the query; token by token, they stay above the others."""
+        scores = _fuse(candidates, RERANK_WEIGHTS) + PAIRS_WEIGHT * candidates.pairs.scores
+        compared = (self._compare(query, candidates, int(i), scores[i]) for i in order)
+        return [replace(one, score=one.score + float(means @ MATCH_WEIGHTS)) for one, means in compared]
 
-    def _understand(self, query: str, history: Sequence[Exchange]) -> _Query:
-        embedded, terms = self._embed(query), extract_terms(query)
-        tokens, weights = self._weigh(embedded)
-        history = [exchange for exchange in history if extract_terms(exchange.query)]
-        if not history or not _leans(query, terms):
-            return _Query(embedded.query, tokens, weights, {1.0: terms})
-        last = history[-1]
-        before = self._embed(last.query)
-        reply = self._embed(last.reply).query if last.reply.strip() else 0 * embedded.query
-        carried = embedded.query + CARRIED_QUERY * before.query + CARRIED_REPLY * reply
-        texts = (last.query, last.reply, " ".join(exchange.query for exchange in history[:-1]))
-        weighed = zip((CARRIED_QUERY, CARRIED_REPLY, CARRIED_TERMS), map(extract_terms, texts), strict=True)
-        new = {weight: sorted(set(found) - set(terms)) for weight, found in weighed}
-        more, less = self._weigh(before)
-        tokens = TokenEmbeddings(np.concatenate([tokens.ids, more.ids]), np.concatenate([tokens.rows, more.rows]))
-        weights = np.concatenate([(1 - CARRIED_TOKENS) * weights, CARRIED_TOKENS * less])
-        weights = weights / max(float(weights.sum()), 1e-9)
-        return _Query(carried / np.linalg.norm(carried), tokens, weights, {1.0: terms} | new, _subject(history))
+    def _compare(self, query: Understood, candidates: Candidates, i: int, score: float) -> tuple[Comparison, Scores]:
+        """Look at the sentences and tokens of a candidate; return its means of matches too."""
+        index, row = self._generation.index, int(candidates.rows[i])
+        stored = index.embeddings(row)
+        matches, means = match_tokens(query.tokens, query.weights, stored.tokens, stored.token_counts)
+        similarities, terms = candidates.every_sentence[:, index.sentences(row)]
+        similarity = float(candidates.passage.scores[i])
+        passage = self._generation.texts.passage(row)
+        sizes = stored.token_counts
+        return Comparison(row, passage, float(score), similarity, sizes, similarities, terms, matches), means
 
-    def _weigh(self, embedded: QueryEmbeddings) -> tuple[TokenEmbeddings, Scores]:
-        """Compress a query's tokens and weigh each by its rarity; the weights' sum is 1."""
-        tokens = compress_tokens(embedded.tokens)
-        rarity = self._generation.index.token_rarity(tokens.ids)
-        return tokens, np.asarray(rarity / max(float(rarity.sum()), 1e-9), np.float32)
-
-    def _embed(self, query: str) -> QueryEmbeddings:
-        embedded = self._embedder.embed_query(query.encode("utf-8", "replace").decode())
-        shape = (self._generation.index.dimension,)
-        if embedded.query.shape != shape or not np.isfinite(embedded.query).all():
-            raise EmbeddingError(f"the model '{self._embedder.name}' gave an embedding of a wrong shape or value")
-        return embedded
-
-    def _evidence(self, passage: Passage, row: int, query: _Query, similarity: float) -> Evidence:
-        index = self._generation.index
-        information = Information(query.terms[1.0], index.rarity)
-        context = set(extract_terms("\n".join([passage.title, *passage.headings])))
-        coverages = [information.coverage(context | set(extract_terms(passage.quote(s)))) for s in passage.sentences]
+    def _hit(self, query: Understood, run: Run, rank: int) -> tuple[Hit, Evidence]:
+        information = Information(query.terms[1.0], self._generation.index.rarity)
+        sentences = run.sentences
         evidence = select_evidence(
-            passage.sentences,
-            index.sentence_scores(row, query.embedding),
-            np.array(coverages, np.float32),
-            match_sentences(query.tokens, index.tokens(row)),
+            [one.span for one in sentences],
+            np.array([one.similarity for one in sentences], np.float32),
+            np.array([information.coverage(_terms_in_context(one)) for one in sentences], np.float32),
+            np.array([one.matches for one in sentences], np.float32),
             query.weights,
         )
+        hit = Hit(self._passage(run), run.best.value, rank, evidence.spans)
         # the passage has seen its headings, which may hold most of the question
-        return replace(evidence, similarity=max(evidence.similarity, similarity))
+        return hit, replace(evidence, similarity=max(evidence.similarity, run.best.comparison.similarity))
+
+    def _passage(self, run: Run) -> Passage:
+        """Return the passage that a run is: an indexed one, a part of one, or one that reaches over several."""
+        passage, spans = run.best.comparison.passage, tuple(one.span for one in run.sentences)
+        if spans == passage.sentences:
+            return passage
+        document, span = self._document(passage.document), Span(spans[0].start, spans[-1].end)
+        return replace(passage, span=span, locator=document.locate(span), text=document[span], sentences=spans)
 
     def _cite(self, path: str, span: Span) -> str:
         document = self._document(path)
@@ -289,19 +237,12 @@ def _checked(query: str, k: int) -> str:
     return query.encode("utf-8", "replace").decode()
 
 
-def _fuse(candidates: Candidates, weights: tuple[float, float, float]) -> Scores:
-    signals = (candidates.passage, candidates.sentence, candidates.terms)
+def _fuse(candidates: Candidates, weights: tuple[float, float, float, float]) -> Scores:
+    signals = (candidates.passage, candidates.sentence, candidates.terms, candidates.sentence_terms)
     return np.asarray(sum(w * signal.standardised() for w, signal in zip(weights, signals, strict=True)), np.float32)
 
 
-def _subject(history: Sequence[Exchange]) -> str:
-    """Find the last question that stood alone: what the ones since then were about."""
-    alone = (
-        exchange.query for exchange in reversed(history) if not _leans(exchange.query, extract_terms(exchange.query))
-    )
-    return next(alone, history[0].query)
-
-
-def _leans(query: str, terms: Sequence[str]) -> bool:
-    """Tell whether a question needs what was said before: it points back to it, or says little by itself."""
-    return bool(POINTING_BACK.search(query)) or len(set(terms)) <= FEW_TERMS
+def _terms_in_context(sentence: ValuedSentence) -> set[str]:
+    """Collect the terms of a sentence, of the headings above it and of its document's title."""
+    passage = sentence.comparison.passage
+    return set(extract_terms("\n".join([passage.title, *passage.headings, passage.quote(sentence.span)])))

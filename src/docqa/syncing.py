@@ -35,7 +35,7 @@ from docqa.store import (
     write_lock,
     write_manifest,
 )
-from docqa.terms import index_terms
+from docqa.terms import index_sentence_terms, index_terms
 from docqa.texts import Texts, embedded_text, passage_key
 from docqa.types import (
     Chunking,
@@ -306,7 +306,7 @@ def _build_index(
     ]
     dimension = plan.stored.index.dimension if plan.stored else plan.embedder.dimension
     embeddings = _concatenate(parts, dimension)
-    return Index.build(embeddings, [len(part.sentences) for part in parts], [index_terms(p) for p in passages])
+    return Index.build(embeddings, [index_terms(p) for p in passages], [index_sentence_terms(p) for p in passages])
 
 
 def _concatenate(parts: list[PassageEmbeddings], dimension: int) -> PassageEmbeddings:

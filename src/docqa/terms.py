@@ -28,6 +28,11 @@ def index_terms(passage: Passage) -> list[str]:
     return extract_terms("\n".join([passage.title, *passage.headings, passage.text]))
 
 
+def index_sentence_terms(passage: Passage) -> list[list[str]]:
+    """List the terms of each of a passage's sentences."""
+    return [extract_terms(passage.quote(sentence)) for sentence in passage.sentences]
+
+
 def _plain(text: str) -> str:
     if text.isascii():
         return text.lower()
