@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docqa.answering import ANSWERED_FROM, CONFIDENCE_HITS, Evidence, Information, answer, select_evidence
-from docqa.embedding import Embedder, SentenceTransformerEmbedder
+from docqa.embedding import Embedder, Reranker, SentenceTransformerEmbedder
 from docqa.errors import EmbeddingError
 from docqa.index import Candidates, Scores
 from docqa.matching import compress_tokens, match_sentences, match_tokens
 from docqa.store import Generation, check_model, open_generation, read_manifest
 from docqa.terms import extract_terms
+from docqa.texts import embedded_text
 from docqa.types import (
     Answer,
     Document,
@@ -35,7 +36,8 @@ from docqa.types import (
 PASSAGE_WEIGHT, SENTENCE_WEIGHT, TERMS_WEIGHT = 0.2, 0.4, 0.4
 """Of the standardised scores that choose the candidates, see docs/retrieval.md."""
 RERANKED = 20
-"""How many candidates are compared with the query token by token; 50 gain at most 0.2 points."""
+"""How many candidates are compared with the query token by token, and then by the reranker if there is one; token by
+token, 50 gain at most 0.2 points."""
 RERANK_WEIGHTS = (0.125, 0.15, 0.1)
 """Of the same standardised scores when the candidates are put in order ..."""
 PAIRS_WEIGHT = 0.2
@@ -60,8 +62,9 @@ POINTING_BACK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """A query as the index is asked: its embedding, its tokens with their weights, and its terms by weight."""
+    """A query as the index is asked: its text and embedding, its tokens with their weights, and its terms by weight."""
 
+    text: str
     embedding: Embeddings
     tokens: TokenEmbeddings
     weights: Scores
@@ -75,17 +78,27 @@ class Retriever:
     A retriever reads one generation. Keep it for many queries; threads may share it.
     """
 
-    def __init__(self, generation: Generation, embedder: Embedder) -> None:
+    def __init__(self, generation: Generation, embedder: Embedder, reranker: Reranker | None = None) -> None:
         check_model(generation.manifest, embedder)
         self._generation = generation
         self._embedder = embedder
+        self._reranker = reranker
         self._document = lru_cache(8)(generation.texts.document)
 
     @classmethod
     def open(
-        cls, embeddings_dir: str | PathLike[str] = "embeddings", *, embedder: Embedder | None = None
+        cls,
+        embeddings_dir: str | PathLike[str] = "embeddings",
+        *,
+        embedder: Embedder | None = None,
+        reranker: Reranker | None = None,
     ) -> "Retriever":
-        """Open the current generation of a store; the model is loaded with the first query.
+        """Open the current generation of a store; the models are loaded with the first query.
+
+        Args:
+            embeddings_dir: the folder of the store.
+            embedder: the store's model; else it is found by its name.
+            reranker: puts the best candidates in order, after all else; else they stay as they are.
 
         Raises:
             IndexNotFoundError: nothing has been synced yet.
@@ -95,7 +108,7 @@ class Retriever:
             ModelNotFoundError: the model is not on this machine.
         """
         generation = open_generation(Path(embeddings_dir))
-        return cls(generation, embedder or _embedder(generation.manifest.model))
+        return cls(generation, embedder or _embedder(generation.manifest.model), reranker)
 
     @property
     def generation(self) -> str:
@@ -106,6 +119,11 @@ class Retriever:
     def summary(self) -> StoreSummary:
         """Return what the store holds."""
         return self._generation.manifest.summary()
+
+    @property
+    def reranker(self) -> str | None:
+        """Return the name of the reranker, if there is one."""
+        return self._reranker.name if self._reranker else None
 
     def documents(self) -> list[IndexedDocument]:
         """List the indexed documents by path."""
@@ -125,8 +143,8 @@ class Retriever:
         Raises:
             TypeError: the query is no string, or k no integer.
             ValueError: the query is blank, or k is below 1.
-            ModelNotFoundError: the model cannot be loaded.
-            EmbeddingError: the model gave an embedding of a wrong shape or that is not finite.
+            ModelNotFoundError: a model cannot be loaded.
+            EmbeddingError: a model gave embeddings or scores of a wrong shape or that are not finite.
         """
         query = _checked(query, k)
         return [hit for hit, _ in self._search(self._understand(query, ()), k)] if len(self._generation.index) else []
@@ -146,8 +164,8 @@ class Retriever:
         Raises:
             TypeError: the query is no string, or k no integer.
             ValueError: the query is blank, k is below 1, or the confidence not in [0, 1].
-            ModelNotFoundError: the model cannot be loaded.
-            EmbeddingError: the model gave an embedding of a wrong shape or that is not finite.
+            ModelNotFoundError: a model cannot be loaded.
+            EmbeddingError: a model gave embeddings or scores of a wrong shape or that are not finite.
         """
         query = _checked(query, k)
         least = ANSWERED_FROM if min_confidence is None else min_confidence
@@ -164,9 +182,10 @@ class Retriever:
         scores = _fuse(candidates, (PASSAGE_WEIGHT, SENTENCE_WEIGHT, TERMS_WEIGHT))
         order = np.lexsort((candidates.rows, -scores))[: max(k, RERANKED)]
         scores = self._rerank(query, candidates, scores, order)
-        order = order[np.lexsort((candidates.rows[order], -scores[order]))][:k]
+        order = order[np.lexsort((candidates.rows[order], -scores[order]))]
+        order, scores = self._reorder(query, candidates, order, scores)
         found = []
-        for rank, i in enumerate(order, start=1):
+        for rank, i in enumerate(order[:k], start=1):
             row = int(candidates.rows[i])
             passage = self._generation.texts.passage(row)
             evidence = self._evidence(passage, row, query, float(candidates.passage.scores[i]))
@@ -183,12 +202,28 @@ class Retriever:
         final[rest] = final[first].min() - scores[first].min() + scores[rest]
         return np.asarray(final, np.float32)
 
+    def _reorder(
+        self, query: _Query, candidates: Candidates, order: NDArray[np.intp], scores: Scores
+    ) -> tuple[NDArray[np.intp], Scores]:
+        """Put the first candidates in the reranker's order, ties as before; the others stay below them in theirs."""
+        if not self._reranker:
+            return order, scores
+        first, rest = order[:RERANKED], order[RERANKED:]
+        texts = [embedded_text(self._generation.texts.passage(int(row)))[0] for row in candidates.rows[first]]
+        judged = self._reranker.score(_as_text(f"{query.asking_about} {query.text}".strip()), texts)
+        if judged.shape != first.shape or not np.isfinite(judged).all():
+            raise EmbeddingError(f"the model '{self._reranker.name}' gave scores of a wrong shape or value")
+        final = scores.copy()
+        final[first] = judged
+        final[rest] = judged.min() + (scores[rest] - scores[first].min())
+        return np.concatenate([first[np.argsort(-judged, kind="stable")], rest]), final
+
     def _understand(self, query: str, history: Sequence[Exchange]) -> _Query:
         embedded, terms = self._embed(query), extract_terms(query)
         tokens, weights = self._weigh(embedded)
         history = [exchange for exchange in history if extract_terms(exchange.query)]
         if not history or not _leans(query, terms):
-            return _Query(embedded.query, tokens, weights, {1.0: terms})
+            return _Query(query, embedded.query, tokens, weights, {1.0: terms})
         last = history[-1]
         before = self._embed(last.query)
         reply = self._embed(last.reply).query if last.reply.strip() else 0 * embedded.query
@@ -200,7 +235,8 @@ class Retriever:
         tokens = TokenEmbeddings(np.concatenate([tokens.ids, more.ids]), np.concatenate([tokens.rows, more.rows]))
         weights = np.concatenate([(1 - CARRIED_TOKENS) * weights, CARRIED_TOKENS * less])
         weights = weights / max(float(weights.sum()), 1e-9)
-        return _Query(carried / np.linalg.norm(carried), tokens, weights, {1.0: terms} | new, _subject(history))
+        carried /= np.linalg.norm(carried)
+        return _Query(query, carried, tokens, weights, {1.0: terms} | new, _subject(history))
 
     def _weigh(self, embedded: QueryEmbeddings) -> tuple[TokenEmbeddings, Scores]:
         """Compress a query's tokens and weigh each by its rarity; the weights' sum is 1."""
@@ -209,7 +245,7 @@ class Retriever:
         return tokens, np.asarray(rarity / max(float(rarity.sum()), 1e-9), np.float32)
 
     def _embed(self, query: str) -> QueryEmbeddings:
-        embedded = self._embedder.embed_query(query.encode("utf-8", "replace").decode())
+        embedded = self._embedder.embed_query(_as_text(query))
         shape = (self._generation.index.dimension,)
         if embedded.query.shape != shape or not np.isfinite(embedded.query).all():
             raise EmbeddingError(f"the model '{self._embedder.name}' gave an embedding of a wrong shape or value")
@@ -251,22 +287,24 @@ def ask(query: str, k: int = 5, *, embeddings_dir: str | PathLike[str] = "embedd
     return open_retriever(embeddings_dir).ask(query, k)
 
 
-_opened: dict[tuple[Path, int], Retriever] = {}
+_opened: dict[tuple[Path, int, int], Retriever] = {}
 _open_lock = threading.Lock()
 
 
-def open_retriever(embeddings_dir: str | PathLike[str], embedder: Embedder | None = None) -> Retriever:
-    """Open a store, or return the retriever opened before while its generation is the current one.
+def open_retriever(
+    embeddings_dir: str | PathLike[str], embedder: Embedder | None = None, *, reranker: Reranker | None = None
+) -> Retriever:
+    """Open a store, or return the retriever opened before with the same models while its generation is the current one.
 
     Raises:
         IndexNotFoundError, IndexMismatchError, CorruptIndexError: as `Retriever.open`.
     """
-    key = (Path(embeddings_dir).resolve(), id(embedder))
+    key = (Path(embeddings_dir).resolve(), id(embedder), id(reranker))
     generation = read_manifest(Path(embeddings_dir)).generation
     with _open_lock:
         retriever = _opened.get(key)
         if retriever is None or retriever.generation != generation:
-            retriever = _opened[key] = Retriever.open(embeddings_dir, embedder=embedder)
+            retriever = _opened[key] = Retriever.open(embeddings_dir, embedder=embedder, reranker=reranker)
         return retriever
 
 
@@ -285,7 +323,11 @@ def _checked(query: str, k: int) -> str:
         raise ValueError("the query is blank; ask a question")
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    # a terminal passes bytes that are no text on as lone surrogates
+    return _as_text(query)
+
+
+def _as_text(query: str) -> str:
+    """Replace lone surrogates: a terminal passes bytes that are no text on as such, and no tokenizer takes them."""
     return query.encode("utf-8", "replace").decode()
 
 
