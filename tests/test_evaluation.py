@@ -42,6 +42,7 @@ class Scripted:
     def __init__(self, script: dict[str, tuple[list[Hit], float]]) -> None:
         self.script = script
         self.summary = docqa.StoreSummary("0" * 12, "fake", 1, 1, None, ())  # type: ignore[arg-type]
+        self.reranker = None
 
     def retrieve(self, query: str, k: int = 5) -> list[Hit]:
         return self.script[query][0][:k]
@@ -545,6 +546,7 @@ def test_json_and_per_question(
         "documents": 3,
         "passages": 4,
         "model": "all-MiniLM-L6-v2",
+        "reranker": None,
         "k": 1,
     }
     assert list(measures) == list(MEANINGS)

@@ -269,7 +269,11 @@ def test_parts_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(ValueError, match="4 passages, 4 starts and 3 rows of terms"):
         Index.build(parts.embeddings, parts.terms[:3], parts.sentence_terms)
     with pytest.raises(ValueError, match="4 passages, 3 starts"):
-        Index.build(parts.embeddings, parts.terms, [*parts.sentence_terms[:2], sum(parts.sentence_terms[2:], [])])
+        Index.build(
+            parts.embeddings,
+            parts.terms,
+            [*parts.sentence_terms[:2], [[] for rows in parts.sentence_terms[2:] for _ in rows]],
+        )
 
 
 def test_sentence_counts_that_do_not_add_up_are_refused() -> None:

@@ -1,6 +1,6 @@
 """docqa answers questions about your own documents by quoting them."""
 
-from docqa.embedding import Embedder, SentenceTransformerEmbedder
+from docqa.embedding import CrossEncoderReranker, Embedder, Reranker, SentenceTransformerEmbedder
 from docqa.errors import (
     CorpusError,
     CorpusNotFoundError,
@@ -51,6 +51,7 @@ __all__ = [
     "CorpusError",
     "CorpusNotFoundError",
     "CorruptIndexError",
+    "CrossEncoderReranker",
     "DocqaError",
     "Document",
     "DocumentReadError",
@@ -70,6 +71,7 @@ __all__ = [
     "PortInUseError",
     "QueryEmbeddings",
     "Quote",
+    "Reranker",
     "Retriever",
     "SentenceTransformerEmbedder",
     "ServingError",

@@ -104,6 +104,7 @@ def chat(options: argparse.Namespace) -> int:
     from docqa.chat import build_chat, check_port, launch
 
     check_port(options.host, options.port)
+    reranker = _reranker(options)
     try:
         report = _sync(options)
         print(describe_report(report), file=sys.stderr)
@@ -115,6 +116,7 @@ def chat(options: argparse.Namespace) -> int:
         corpus_dir=options.corpus,
         embeddings_dir=options.embeddings,
         embedder=_embedder(options),
+        reranker=reranker,
         feedback_file=feedback,
     )
     with suppress(KeyboardInterrupt):  # the way to stop it
@@ -135,7 +137,14 @@ def evaluate(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         with _progress() as progress:
             trial = stack.enter_context(
-                prepare(questions, embeddings, corpus_dir=corpus, embedder=_embedder(options), progress=progress)
+                prepare(
+                    questions,
+                    embeddings,
+                    corpus_dir=corpus,
+                    embedder=_embedder(options),
+                    reranker=_reranker(options),
+                    progress=progress,
+                )
             )
         for note in trial.notes:
             print(printable(note), file=sys.stderr)
@@ -175,11 +184,20 @@ def _chunking(options: argparse.Namespace) -> Chunking | None:
 
 
 def _retriever(options: argparse.Namespace) -> docqa.Retriever:
-    return docqa.Retriever.open(options.embeddings, embedder=_embedder(options))
+    return docqa.Retriever.open(options.embeddings, embedder=_embedder(options), reranker=_reranker(options))
 
 
 def _embedder(options: argparse.Namespace) -> docqa.SentenceTransformerEmbedder | None:
     return docqa.SentenceTransformerEmbedder(options.model) if options.model else None
+
+
+def _reranker(options: argparse.Namespace) -> docqa.CrossEncoderReranker | None:
+    """Load the reranker asked for at once, so that one that cannot be loaded is said before any work is done."""
+    if not options.reranker:
+        return None
+    reranker = docqa.CrossEncoderReranker(options.reranker)
+    reranker.load()
+    return reranker
 
 
 @contextmanager
@@ -248,6 +266,15 @@ def _add_model(parser: Parser) -> None:
     )
 
 
+def _add_reranker(parser: Parser) -> None:
+    parser.add_argument(
+        "--reranker",
+        metavar="NAME",
+        default=os.environ.get("DOCQA_RERANKER"),
+        help="a cross-encoder that puts the best passages in order: a folder or a name in the local cache (none)",
+    )
+
+
 def _add_json(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, as described in docs/json.md")
 
@@ -272,6 +299,7 @@ def _add_query(verbs: Verbs, verb: Callable[[argparse.Namespace], int], summary:
         least = f"how sure an answer must be to count, from 0 to 1 ({ANSWERED_FROM})"
         parser.add_argument("--min-confidence", type=float, default=ANSWERED_FROM, metavar="P", help=least)
     _add_model(parser)
+    _add_reranker(parser)
     _add_json(parser)
 
 
@@ -286,6 +314,7 @@ def _add_chat(verbs: Verbs) -> None:
     parser = _add_verb(verbs, chat, "sync, then open the web chat", "--port 8080")
     _add_corpus(parser)
     _add_model(parser)
+    _add_reranker(parser)
     parser.add_argument("--host", default=DEFAULT_HOST, help="the address to listen on (%(default)s, this machine)")
     parser.add_argument("--port", type=port_number, default=DEFAULT_PORT, help="the port to listen on (%(default)s)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
@@ -297,6 +326,7 @@ def _add_evaluate(verbs: Verbs) -> None:
     parser.add_argument("questions", help="JSONL, or a folder in BEIR form; docs/evaluation.md describes both")
     parser.add_argument("--corpus", metavar="DIR", help="ask an index made of these documents for the occasion instead")
     _add_model(parser)
+    _add_reranker(parser)
     parser.add_argument("-k", type=int, default=DEFAULT_K, help="how many passages an answer draws on (%(default)s)")
     _add_json(parser)
     parser.add_argument("--per-question", metavar="FILE", help="write what was said to each question, as JSONL")

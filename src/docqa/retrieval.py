@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docqa.answering import ANSWERED_FROM, CONFIDENCE_HITS, Evidence, Information, answer, select_evidence
-from docqa.embedding import Embedder, SentenceTransformerEmbedder
+from docqa.embedding import Embedder, Reranker, SentenceTransformerEmbedder
+from docqa.errors import EmbeddingError
 from docqa.framing import MOST_PASSAGES, Comparison, Run, ValuedSentence, drop_repeated, frame, keep_whole
 from docqa.index import Candidates, Scores
 from docqa.matching import match_tokens
 from docqa.store import Generation, check_model, open_generation, read_manifest
 from docqa.terms import extract_terms
+from docqa.texts import embedded_text
 from docqa.types import Answer, Document, Exchange, Hit, IndexedDocument, Passage, Span, StoreSummary
 from docqa.understanding import Understood, understand
 
@@ -25,7 +27,8 @@ CANDIDATE_WEIGHTS = (0.25, 0.3, 0.2, 0.25)
 """Of the standardised scores that choose the candidates: passage, best sentence, terms of the passage and of the best
 sentence, see docs/retrieval.md."""
 RERANKED = 20
-"""How many candidates are compared with the query token by token; 50 gain at most 0.2 points."""
+"""How many candidates are compared with the query token by token, and then by the reranker if there is one; token by
+token, 50 gain at most 0.2 points."""
 RERANK_WEIGHTS = (0.125, 0.15, 0.1, 0.125)
 """Of the same standardised scores when the candidates are put in order ..."""
 PAIRS_WEIGHT = 0.2
@@ -40,17 +43,27 @@ class Retriever:
     A retriever reads one generation. Keep it for many queries; threads may share it.
     """
 
-    def __init__(self, generation: Generation, embedder: Embedder) -> None:
+    def __init__(self, generation: Generation, embedder: Embedder, reranker: Reranker | None = None) -> None:
         check_model(generation.manifest, embedder)
         self._generation = generation
         self._embedder = embedder
+        self._reranker = reranker
         self._document = lru_cache(8)(generation.texts.document)
 
     @classmethod
     def open(
-        cls, embeddings_dir: str | PathLike[str] = "embeddings", *, embedder: Embedder | None = None
+        cls,
+        embeddings_dir: str | PathLike[str] = "embeddings",
+        *,
+        embedder: Embedder | None = None,
+        reranker: Reranker | None = None,
     ) -> "Retriever":
-        """Open the current generation of a store; the model is loaded with the first query.
+        """Open the current generation of a store; the models are loaded with the first query.
+
+        Args:
+            embeddings_dir: the folder of the store.
+            embedder: the store's model; else it is found by its name.
+            reranker: puts the best candidates in order, after all else; else they stay as they are.
 
         Raises:
             IndexNotFoundError: nothing has been synced yet.
@@ -60,7 +73,7 @@ class Retriever:
             ModelNotFoundError: the model is not on this machine.
         """
         generation = open_generation(Path(embeddings_dir))
-        return cls(generation, embedder or _embedder(generation.manifest.model))
+        return cls(generation, embedder or _embedder(generation.manifest.model), reranker)
 
     @property
     def generation(self) -> str:
@@ -71,6 +84,11 @@ class Retriever:
     def summary(self) -> StoreSummary:
         """Return what the store holds."""
         return self._generation.manifest.summary()
+
+    @property
+    def reranker(self) -> str | None:
+        """Return the name of the reranker, if there is one."""
+        return self._reranker.name if self._reranker else None
 
     def documents(self) -> list[IndexedDocument]:
         """List the indexed documents by path."""
@@ -131,7 +149,7 @@ class Retriever:
         candidates = self._generation.index.search(query.embedding, query.terms, k)
         scores = _fuse(candidates, CANDIDATE_WEIGHTS)
         order = np.lexsort((candidates.rows, -scores))[: max(k, RERANKED)]
-        first = self._rerank(query, candidates, order[:RERANKED])
+        first = self._reorder(query, self._rerank(query, candidates, order[:RERANKED]))
         below = min(one.score for one in first) - scores[order[: len(first)]].min()
         rest = (self._compare(query, candidates, int(i), below + scores[i])[0] for i in order[RERANKED:])
         most = MOST_PASSAGES * self._generation.manifest.chunking.size
@@ -144,6 +162,20 @@ class Retriever:
         scores = _fuse(candidates, RERANK_WEIGHTS) + PAIRS_WEIGHT * candidates.pairs.scores
         compared = (self._compare(query, candidates, int(i), scores[i]) for i in order)
         return [replace(one, score=one.score + float(means @ MATCH_WEIGHTS)) for one, means in compared]
+
+    def _reorder(self, query: Understood, first: list[Comparison]) -> list[Comparison]:
+        """Deal the scores out anew in the reranker's order; what it holds for equal stays as it was."""
+        if not self._reranker:
+            return first
+        first = sorted(first, key=lambda one: (-one.score, one.row))
+        texts = [embedded_text(one.passage)[0] for one in first]
+        judged = self._reranker.score(f"{query.asking_about} {query.text}".strip(), texts)
+        if judged.shape != (len(first),) or not np.isfinite(judged).all():
+            raise EmbeddingError(f"the model '{self._reranker.name}' gave scores of a wrong shape or value")
+        scores = [one.score for one in first]
+        return [
+            replace(first[i], score=score) for i, score in zip(np.argsort(-judged, kind="stable"), scores, strict=True)
+        ]
 
     def _compare(self, query: Understood, candidates: Candidates, i: int, score: float) -> tuple[Comparison, Scores]:
         """Look at the sentences and tokens of a candidate; return its means of matches too."""
@@ -199,22 +231,24 @@ def ask(query: str, k: int = 5, *, embeddings_dir: str | PathLike[str] = "embedd
     return open_retriever(embeddings_dir).ask(query, k)
 
 
-_opened: dict[tuple[Path, int], Retriever] = {}
+_opened: dict[tuple[Path, int, int], Retriever] = {}
 _open_lock = threading.Lock()
 
 
-def open_retriever(embeddings_dir: str | PathLike[str], embedder: Embedder | None = None) -> Retriever:
-    """Open a store, or return the retriever opened before while its generation is the current one.
+def open_retriever(
+    embeddings_dir: str | PathLike[str], embedder: Embedder | None = None, *, reranker: Reranker | None = None
+) -> Retriever:
+    """Open a store, or return the retriever opened before with the same models while its generation is the current one.
 
     Raises:
         IndexNotFoundError, IndexMismatchError, CorruptIndexError: as `Retriever.open`.
     """
-    key = (Path(embeddings_dir).resolve(), id(embedder))
+    key = (Path(embeddings_dir).resolve(), id(embedder), id(reranker))
     generation = read_manifest(Path(embeddings_dir)).generation
     with _open_lock:
         retriever = _opened.get(key)
         if retriever is None or retriever.generation != generation:
-            retriever = _opened[key] = Retriever.open(embeddings_dir, embedder=embedder)
+            retriever = _opened[key] = Retriever.open(embeddings_dir, embedder=embedder, reranker=reranker)
         return retriever
 
 

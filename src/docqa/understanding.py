@@ -34,11 +34,12 @@ POINTING_BACK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A query as the index is asked: its embedding, its tokens with their weights, and its terms by weight.
+    """A query as the index is asked: its text, its embedding, its tokens with their weights, and its terms by weight.
 
     ``asking_about`` is the earlier question that it was found to lean on; empty when it stands alone.
     """
 
+    text: str
     embedding: Embeddings
     tokens: TokenEmbeddings
     weights: Scores
@@ -56,7 +57,7 @@ def understand(query: str, history: Sequence[Exchange], embedder: Embedder, inde
     tokens, weights = _weigh(embedded, index)
     history = [exchange for exchange in history if extract_terms(exchange.query)]
     if not history or not _leans(query, terms):
-        return Understood(embedded.query, tokens, weights, {1.0: terms})
+        return Understood(query, embedded.query, tokens, weights, {1.0: terms})
     last = history[-1]
     before = _embed(last.query, embedder, index)
     reply = _embed(last.reply, embedder, index).query if last.reply.strip() else 0 * embedded.query
@@ -68,7 +69,8 @@ def understand(query: str, history: Sequence[Exchange], embedder: Embedder, inde
     tokens = TokenEmbeddings(np.concatenate([tokens.ids, more.ids]), np.concatenate([tokens.rows, more.rows]))
     weights = np.concatenate([(1 - CARRIED_TOKENS) * weights, CARRIED_TOKENS * less])
     weights = weights / max(float(weights.sum()), 1e-9)
-    return Understood(carried / np.linalg.norm(carried), tokens, weights, {1.0: terms} | new, _subject(history))
+    carried /= np.linalg.norm(carried)
+    return Understood(query, carried, tokens, weights, {1.0: terms} | new, _subject(history))
 
 
 def _embed(query: str, embedder: Embedder, index: Index) -> QueryEmbeddings:

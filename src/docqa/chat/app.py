@@ -25,7 +25,7 @@ from docqa.chat.rendering import (
 )
 from docqa.chat.session import Session
 from docqa.chat.state import Feedback, Overview
-from docqa.embedding import Embedder
+from docqa.embedding import Embedder, Reranker
 from docqa.errors import DocqaError
 from docqa.serialising import hit_to_json
 
@@ -52,13 +52,14 @@ def build_chat(
     corpus_dir: str | PathLike[str],
     embeddings_dir: str | PathLike[str],
     embedder: Embedder | None = None,
+    reranker: Reranker | None = None,
     feedback_file: str | PathLike[str] = "feedback.jsonl",
 ) -> gr.Blocks:
     """Build the web chat over a corpus and its store; ``launch`` serves it.
 
     What people say of hits is kept in ``feedback_file``, in the form that ``docqa evaluate`` reads.
     """
-    library = Library(Path(corpus_dir), Path(embeddings_dir), embedder, Path(feedback_file))
+    library = Library(Path(corpus_dir), Path(embeddings_dir), embedder, Path(feedback_file), reranker)
     chat = gr.Blocks(title="docqa", analytics_enabled=False, fill_width=True)
     with chat:
         page = _lay_out(chat)

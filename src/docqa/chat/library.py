@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from docqa.chat.state import Overview, Source, SyncState, Turn, Vote
-from docqa.embedding import Embedder
+from docqa.embedding import Embedder, Reranker
 from docqa.errors import CorpusNotFoundError, DocqaError, IndexNotFoundError
 from docqa.feedback import read_votes, record_feedback, vote_key
 from docqa.retrieval import Retriever, open_retriever
@@ -25,16 +25,17 @@ REWRITTEN = "This document has changed since you asked, and the passage is no lo
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """One corpus, one store, and the embedder for both."""
+    """One corpus, one store, the embedder for both, and perhaps a reranker."""
 
     corpus_dir: Path
     embeddings_dir: Path
     embedder: Embedder | None = None
     feedback_file: Path = Path("feedback.jsonl")
+    reranker: Reranker | None = None
 
     def retriever(self) -> Retriever:
         """Open the present generation of the index."""
-        return open_retriever(self.embeddings_dir, embedder=self.embedder)
+        return open_retriever(self.embeddings_dir, self.embedder, reranker=self.reranker)
 
     def answer(self, turn: Turn) -> Turn:
         """Ask a turn's question; a problem becomes the turn's problem."""

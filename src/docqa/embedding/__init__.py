@@ -1,12 +1,19 @@
-"""Embedders: what turns text into embeddings. Only this package imports sentence_transformers and torch."""
+"""Embedders turn text into embeddings, rerankers score it for a query.
+
+Only this package imports sentence_transformers and torch.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from docqa.embedding.cross_encoder import CrossEncoderReranker
 from docqa.embedding.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEmbedder
 from docqa.types import PassageEmbeddings, QueryEmbeddings, Span
 
-__all__ = ["DEFAULT_MODEL", "Embedder", "SentenceTransformerEmbedder"]
+__all__ = ["DEFAULT_MODEL", "CrossEncoderReranker", "Embedder", "Reranker", "SentenceTransformerEmbedder"]
 
 
 class Embedder(Protocol):
@@ -45,4 +52,17 @@ class Embedder(Protocol):
 
     def embed_query(self, query: str) -> QueryEmbeddings:
         """Embed a query and its tokens."""
+        ...
+
+
+class Reranker(Protocol):
+    """What can put the best candidates in order, by reading each together with the query."""
+
+    @property
+    def name(self) -> str:
+        """Return the name that messages and measurements give it."""
+        ...
+
+    def score(self, query: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Score how well each of n texts answers a query, ``(n,)``: higher is better, within one query only."""
         ...

@@ -3,7 +3,6 @@
 import copy
 import hashlib
 import importlib.util
-import os
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from docqa.embedding.loading import explain_problems, find_folder, is_folder, load_lock
 from docqa.errors import EmbeddingError, ModelNotFoundError
 from docqa.types import Embeddings, PassageEmbeddings, QueryEmbeddings, Span, TokenEmbeddings
 
@@ -29,8 +29,6 @@ BATCH_SIZE = 32
 PASSAGE_PROMPTS = ("document", "passage", "corpus")
 """The names sentence-transformers looks for, in its order, to prompt what is searched in."""
 
-_load_lock = threading.Lock()
-
 
 class SentenceTransformerEmbedder:
     """Embed with a sentence-transformers model: the default one, a folder, or a name in the local model cache.
@@ -39,7 +37,7 @@ class SentenceTransformerEmbedder:
     """
 
     def __init__(self, name: str = DEFAULT_MODEL) -> None:
-        self.name = str(Path(name).resolve()) if name != DEFAULT_MODEL and _is_folder(name) else name
+        self.name = str(Path(name).resolve()) if name != DEFAULT_MODEL and is_folder(name) else name
         self._tokenizing = threading.Lock()
 
     @cached_property
@@ -119,36 +117,20 @@ class SentenceTransformerEmbedder:
     def _folder(self) -> Path:
         if self.name == DEFAULT_MODEL:
             return _default_folder()
-        if _is_folder(self.name):
-            return Path(self.name)
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-        remedy = "it is neither a folder nor in the local model cache; give a folder, or fetch it with 'hf download'"
-        for name in (self.name, f"sentence-transformers/{self.name}"):
-            try:
-                return Path(snapshot_download(name, local_files_only=True))
-            except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError):
-                continue
-        raise ModelNotFoundError(self.name, remedy)
+        return find_folder(self.name, "sentence-transformers")
 
     @property
     def _model(self) -> "SentenceTransformer":
-        with _load_lock:
+        with load_lock:
             return self._loaded
 
     @cached_property
     def _loaded(self) -> "SentenceTransformer":
         _ = self.digest
-        from safetensors import SafetensorError
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils.logging import disable_progress_bar
+        with explain_problems(self.name):
+            from sentence_transformers import SentenceTransformer
 
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
             model = SentenceTransformer(str(self._folder), local_files_only=True)
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as exc:
-            raise ModelNotFoundError(self.name, f"sentence-transformers says: {exc}") from exc
         if not getattr(model.tokenizer, "is_fast", False):
             raise ModelNotFoundError(self.name, "its tokenizer gives no character offsets; use a model with a fast one")
         return model
@@ -207,10 +189,6 @@ class SentenceTransformerEmbedder:
 
 def _array(tensor: Any) -> Embeddings:
     return np.asarray(tensor.float().cpu().numpy(), np.float32)
-
-
-def _is_folder(name: str) -> bool:
-    return bool(name) and os.path.isdir(name)  # noqa: PTH112 - Path.is_dir raises when a name is too long
 
 
 def _digest(path: Path) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from docqa.embedding import Embedder, SentenceTransformerEmbedder
+from docqa.embedding import Embedder, Reranker, SentenceTransformerEmbedder
 from docqa.evaluation.asking import ask_question
 from docqa.evaluation.beir import read_beir
 from docqa.evaluation.measures import compute_measures, require_library
@@ -62,6 +62,7 @@ def prepare(
     *,
     corpus_dir: Path | None = None,
     embedder: Embedder | None = None,
+    reranker: Reranker | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Trial]:
     """Read and check questions, and open the index they are to be asked of.
@@ -71,6 +72,7 @@ def prepare(
         embeddings_dir: the folder of the index for a JSONL file.
         corpus_dir: documents to put into a temporary index, which is asked instead.
         embedder: the model; the one of the index, else the default one.
+        reranker: puts the best candidates in order, if given.
         progress: called with the number of passages embedded so far and in all.
 
     Raises:
@@ -85,15 +87,17 @@ def prepare(
     with tempfile.TemporaryDirectory(prefix="docqa-") as folder:
         if path.is_dir():
             beir = read_beir(path, Path(folder) / "corpus")
-            retriever, skipped = _index(Path(folder) / "corpus", Path(folder) / "embeddings", embedder, progress)
+            retriever, skipped = _index(
+                Path(folder) / "corpus", Path(folder) / "embeddings", embedder, reranker, progress
+            )
             notes = [f"skipped {beir.names[path]}: {reason}" for path, reason in skipped.items()]
             yield Trial(beir.questions, retriever, beir.names, [*beir.notes, *notes])
             return
         questions, skipped = read_questions(path), {}
         if corpus_dir is None:
-            retriever = Retriever.open(embeddings_dir, embedder=embedder)
+            retriever = Retriever.open(embeddings_dir, embedder=embedder, reranker=reranker)
         else:
-            retriever, skipped = _index(corpus_dir, Path(folder) / "embeddings", embedder, progress)
+            retriever, skipped = _index(corpus_dir, Path(folder) / "embeddings", embedder, reranker, progress)
         check_questions(path, questions, retriever)
         yield Trial(questions, retriever, notes=[f"skipped {path}: {reason}" for path, reason in skipped.items()])
 
@@ -110,7 +114,7 @@ def measure(trial: Trial, k: int = 5, *, progress: Progress | None = None) -> Ev
         ValueError: k is below 1.
     """
     started = time.perf_counter()
-    trial.retriever.ask(trial.questions[0].text, k)  # loads the model, which is no part of the latency
+    trial.retriever.ask(trial.questions[0].text, k)  # loads the models, which is no part of the latency
     outcomes = []
     for done, question in enumerate(trial.questions, start=1):
         outcomes.append(ask_question(question, trial.retriever, k))
@@ -119,14 +123,27 @@ def measure(trial: Trial, k: int = 5, *, progress: Progress | None = None) -> Ev
     summary, seconds = trial.retriever.summary, time.perf_counter() - started
     measures = compute_measures(outcomes)
     return Evaluation(
-        tuple(outcomes), measures, trial.names, k, summary.model, summary.documents, summary.passages, seconds
+        tuple(outcomes),
+        measures,
+        trial.names,
+        k,
+        summary.model,
+        trial.retriever.reranker,
+        summary.documents,
+        summary.passages,
+        seconds,
     )
 
 
 def _index(
-    corpus_dir: Path, embeddings_dir: Path, embedder: Embedder | None, progress: Progress | None
+    corpus_dir: Path,
+    embeddings_dir: Path,
+    embedder: Embedder | None,
+    reranker: Reranker | None,
+    progress: Progress | None,
 ) -> tuple[Retriever, dict[str, str]]:
     """Index a corpus, and return the paths and reasons of what was skipped."""
     embedder = embedder or SentenceTransformerEmbedder()
     report = sync(corpus_dir, embeddings_dir, embedder=embedder, progress=progress)
-    return Retriever.open(embeddings_dir, embedder=embedder), {one.path: one.reason for one in report.skipped}
+    retriever = Retriever.open(embeddings_dir, embedder=embedder, reranker=reranker)
+    return retriever, {one.path: one.reason for one in report.skipped}

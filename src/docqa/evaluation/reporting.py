@@ -41,6 +41,7 @@ class Evaluation:
     names: dict[str, str]
     k: int
     model: str
+    reranker: str | None
     documents: int
     passages: int
     seconds: float
@@ -60,6 +61,7 @@ def evaluation_to_json(evaluation: Evaluation) -> dict[str, Any]:
         "documents": evaluation.documents,
         "passages": evaluation.passages,
         "model": evaluation.model,
+        "reranker": evaluation.reranker,
         "k": evaluation.k,
         "seconds": round(evaluation.seconds, 1),
         "measures": {name: None if value is None else round(value, 4) for name, value in evaluation.measures.items()},
@@ -70,7 +72,8 @@ def describe_evaluation(evaluation: Evaluation) -> str:
     """Lay out an evaluation as a table; measures that do not apply are left out."""
     total, answerable = len(evaluation.outcomes), evaluation.answerable
     head = f"{total:,} questions ({answerable:,} with an answer, {total - answerable:,} without) on "
-    head += f"{evaluation.documents:,} documents, {evaluation.passages:,} passages, {evaluation.model}\n"
+    head += f"{evaluation.documents:,} documents, {evaluation.passages:,} passages, {evaluation.model}"
+    head += f", reranked by {evaluation.reranker}\n" if evaluation.reranker else "\n"
     rows = [
         f"{name:<18}  {_shown(name, value):>7}  {MEANINGS[name].format(k=evaluation.k)}"
         for name, value in evaluation.measures.items()
