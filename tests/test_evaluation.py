@@ -472,6 +472,12 @@ def test_bad_lines(lines: list[object], message: str, tmp_path: Path, store_of_f
     [
         (b"", "'{}': the file holds no question; write one JSON object a line"),
         (b"\n \n", "'{}': the file holds no question; write one JSON object a line"),
+        (b"\xef\xbb\xbf\r\n", "'{}': the file holds no question; write one JSON object a line"),
+        (
+            b'{"question": "a", "spans": []}\r\n\r\n{"question": \r\n',
+            "line 3 of '{}': broken JSON at column 13 (Expecting value); write one object a line",
+        ),
+        ('{"question": "a"}'.encode("utf-16"), "line 1 of '{}': byte 1 is not UTF-8; save the file as UTF-8"),
         (b'\n{"question": "\xff"}', "line 2 of '{}': byte 15 is not UTF-8; save the file as UTF-8"),
         (None, "'{}': the file cannot be read: No such file or directory; check its name"),
     ],
@@ -486,11 +492,12 @@ def test_bad_files(data: bytes | None, message: str, tmp_path: Path, store_of_fa
 
 
 def test_a_byte_order_mark_and_unicode_line_ends(tmp_path: Path, store_of_fakes: Path, fake: FakeEmbedder) -> None:
-    line = json.dumps({"question": "one\u2028two", "spans": []}, ensure_ascii=False)
+    lines = [{"question": "one\u2028two", "spans": []}, {"question": "three", "spans": []}]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\r\n" for line in lines)
     path = tmp_path / "q.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf" + line.encode() + b"\r\n")
+    path.write_bytes(text.encode("utf-8-sig"))
     with prepare(path, store_of_fakes, embedder=fake) as trial:
-        assert trial.questions[0].text == "one\u2028two"
+        assert [(question.text, question.line) for question in trial.questions] == [("one\u2028two", 1), ("three", 2)]
 
 
 # folders in BEIR form
@@ -562,6 +569,35 @@ def test_bad_beir_lines(beir: Path, file: str, line: object, place: int, message
     with pytest.raises(EvaluationError) as caught, prepare(beir, embedder=fake):
         pass
     assert str(caught.value).startswith(f"line {place} of '{beir / file}': {message}")
+
+
+def test_beir_files_with_byte_order_marks_and_other_line_ends(beir: Path, tmp_path: Path) -> None:
+    before = read_beir(beir, tmp_path / "before")
+    for file in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv"):
+        (beir / file).write_bytes(b"\xef\xbb\xbf" + (beir / file).read_bytes().replace(b"\n", b"\r\n"))
+    assert read_beir(beir, tmp_path / "after") == before
+
+
+def test_a_folder_that_is_not_in_beir_form(corpus: Path, synced: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(corpus), *synced]) == 1
+    reason = "the folder has no corpus.jsonl; give a JSONL file of questions or a folder in BEIR form"
+    assert capsys.readouterr() == ("", f"docqa: '{corpus}': {reason}\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("corpus.jsonl", "'{}': no document holds a word; give each a 'title' or a 'text'"),
+        ("queries.jsonl", "line 2 of '{}': the query '1' is not in queries.jsonl; add it, or remove the line"),
+        ("qrels/test.tsv", "'{}': no document is judged to answer a query; add a line with a score of 1"),
+    ],
+)
+def test_empty_beir_files(beir: Path, file: str, message: str) -> None:
+    (beir / file).write_bytes(b"")
+    with pytest.raises(EvaluationError) as caught, prepare(beir):
+        pass
+    named = "qrels/test.tsv" if file == "queries.jsonl" else file
+    assert str(caught.value) == message.format(beir / named)
 
 
 @pytest.mark.parametrize("file", ["corpus.jsonl", "queries.jsonl", "qrels/test.tsv"])
