@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import docqa
-from conftest import BRIDGE, CAKE, FakeEmbedder, write_corpus
+from conftest import BRIDGE, CAKE, SHARED, FakeEmbedder
 from docqa import Answer, EvaluationError, Exchange, Hit, Passage, Retriever, Span
 from docqa.cli import main
 from docqa.evaluation import Question, Trial, evaluation_to_json, measure, prepare, write_outcomes
@@ -21,11 +21,10 @@ from docqa.evaluation.measures import compute_auroc
 from docqa.evaluation.overlapping import count_evidence, group_regions, join_evidence, measure_overlap
 from docqa.evaluation.reporting import MEANINGS
 
-SHARED = Path(__file__).parents[2] / "shared/eval"
 BUILT = "It was built in 1887 by William Arrol."
 
-needs_squad = pytest.mark.skipif(not (SHARED / "squad").exists(), reason="the question set is not beside the project")
-needs_cranfield = pytest.mark.skipif(not (SHARED / "cranfield").exists(), reason="Cranfield is not beside the project")
+CRANFIELD = SHARED / "eval/cranfield"
+needs_cranfield = pytest.mark.skipif(not CRANFIELD.exists(), reason="Cranfield is not beside the project")
 
 
 def hit(
@@ -764,15 +763,10 @@ def test_a_missing_package_is_named_at_once(
 # real sets, where they stand beside the project
 
 
-@needs_squad
-def test_squad(tmp_path: Path, embedder: docqa.SentenceTransformerEmbedder) -> None:
-    names = ("normans.txt", "force.txt")
-    texts = {name: (SHARED / "squad/documents" / name).read_bytes().decode() for name in names}
-    corpus = write_corpus(tmp_path / "corpus", texts)
-    lines = (SHARED / "squad/questions.jsonl").read_text("utf-8").splitlines()
-    some = [line for line in lines if json.loads(line)["document"] in names][::6]
+def test_squad(tmp_path: Path, shared_store: Path, embedder: docqa.SentenceTransformerEmbedder) -> None:
+    some = (SHARED / "eval/squad/questions.jsonl").read_text("utf-8").splitlines()[::40]
     path = write_lines(tmp_path / "questions.jsonl", *some)
-    with prepare(path, corpus_dir=corpus, embedder=embedder) as trial:
+    with prepare(path, shared_store, embedder=embedder) as trial:
         evaluation = measure(trial)
         retriever = trial.retriever
         rights = [_is_right(retriever, json.loads(line)) for line in some if json.loads(line)["answerable"]]
@@ -794,12 +788,11 @@ def _is_right(retriever: Retriever, question: dict) -> bool:  # type: ignore[typ
 
 @needs_cranfield
 def test_cranfield(tmp_path: Path, embedder: docqa.SentenceTransformerEmbedder) -> None:
-    folder = SHARED / "cranfield"
-    documents = (folder / "corpus.jsonl").read_text("utf-8").split("\n")[:60]
+    documents = (CRANFIELD / "corpus.jsonl").read_text("utf-8").split("\n")[:60]
     kept = {json.loads(line)["_id"] for line in documents}
-    judged = [line for line in (folder / "qrels/test.tsv").read_text().split("\n")[1:] if line]
+    judged = [line for line in (CRANFIELD / "qrels/test.tsv").read_text().split("\n")[1:] if line]
     write_lines(tmp_path / "beir/corpus.jsonl", *documents)
-    write_lines(tmp_path / "beir/queries.jsonl", *(folder / "queries.jsonl").read_text("utf-8").split("\n"))
+    write_lines(tmp_path / "beir/queries.jsonl", *(CRANFIELD / "queries.jsonl").read_text("utf-8").split("\n"))
     write_lines(tmp_path / "beir/qrels/test.tsv", *(line for line in judged if line.split("\t")[1] in kept))
     with prepare(tmp_path / "beir", embedder=embedder) as trial:
         evaluation = measure(trial)
