@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import docqa
 from docqa import Embeddings, PassageEmbeddings, SentenceTransformerEmbedder, Span
 from docqa.types import QueryEmbeddings, TokenEmbeddings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+SHARED = Path(__file__).parents[2] / "shared"
+"""Real documents and questions beside the project and no part of it; tests of them are skipped where it is absent."""
 
 WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -95,6 +99,20 @@ def write_corpus(folder: Path, documents: dict[str, str]) -> Path:
 def embedder() -> SentenceTransformerEmbedder:
     """Share the real model among the tests that need it."""
     return SentenceTransformerEmbedder()
+
+
+@pytest.fixture(scope="session")
+def shared_store(tmp_path_factory: pytest.TempPathFactory, embedder: SentenceTransformerEmbedder) -> Path:
+    """Index the documents of two shared sets of questions, once for all tests that ask them."""
+    corpus, store = tmp_path_factory.mktemp("shared-corpus"), tmp_path_factory.mktemp("shared-store")
+    for name in ("squad", "chunking"):
+        folder = SHARED / "eval" / name / "documents"
+        if not folder.exists():
+            pytest.skip(f"the question set {name} is not beside the project")
+        for file in folder.iterdir():
+            (corpus / file.name).write_bytes(file.read_bytes())
+    docqa.sync(corpus, store, embedder=embedder)
+    return store
 
 
 @pytest.fixture

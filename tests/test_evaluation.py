@@ -4,6 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import docqa
-from conftest import BRIDGE, CAKE, FakeEmbedder, write_corpus
-from docqa import Answer, EvaluationError, Hit, Passage, Retriever, Span
+from conftest import BRIDGE, CAKE, SHARED, FakeEmbedder
+from docqa import Answer, EvaluationError, Exchange, Hit, Passage, Retriever, Span
 from docqa.cli import main
-from docqa.evaluation import Question, Trial, evaluation_to_json, measure, prepare
+from docqa.evaluation import Question, Trial, evaluation_to_json, measure, prepare, write_outcomes
 from docqa.evaluation.beir import read_beir
 from docqa.evaluation.measures import compute_auroc
 from docqa.evaluation.overlapping import count_evidence, group_regions, join_evidence, measure_overlap
 from docqa.evaluation.reporting import MEANINGS
 
-SHARED = Path(__file__).parents[2] / "shared/eval"
 BUILT = "It was built in 1887 by William Arrol."
 
-needs_squad = pytest.mark.skipif(not (SHARED / "squad").exists(), reason="the question set is not beside the project")
-needs_cranfield = pytest.mark.skipif(not (SHARED / "cranfield").exists(), reason="Cranfield is not beside the project")
+CRANFIELD = SHARED / "eval/cranfield"
+needs_cranfield = pytest.mark.skipif(not CRANFIELD.exists(), reason="Cranfield is not beside the project")
 
 
 def hit(
@@ -37,7 +37,7 @@ def hit(
 
 
 class Scripted:
-    """Stand in for a retriever: give the hits and the confidence written down for each question."""
+    """Stand in for a retriever: give the hits and the confidence written down for each question with its history."""
 
     def __init__(self, script: dict[str, tuple[list[Hit], float]]) -> None:
         self.script = script
@@ -47,7 +47,8 @@ class Scripted:
     def retrieve(self, query: str, k: int = 5) -> list[Hit]:
         return self.script[query][0][:k]
 
-    def ask(self, query: str, k: int = 5) -> Answer:
+    def ask(self, query: str, k: int = 5, *, history: Sequence[Exchange] = ()) -> Answer:
+        query = " / ".join([*(exchange.query for exchange in history), query])
         confidence = self.script[query][1]
         verdict = "answered" if confidence >= 0.5 else "uncertain" if confidence >= 0.2 else "unanswered"
         return Answer(query, (), tuple(self.retrieve(query, k)), confidence, verdict)
@@ -59,7 +60,8 @@ def measured(script: dict[str, tuple[list[Hit], float]], questions: list[Questio
 
 
 def asked(text: str, *spans: tuple[int, int], **fields: object) -> Question:
-    return Question(text, text, 1, "a.txt" if spans else None, tuple(Span(*span) for span in spans), **fields)  # type: ignore[arg-type]
+    answers = {"a.txt": [Span(*span) for span in spans]} if spans else {}
+    return Question(text, text, 1, answers, **fields)  # type: ignore[arg-type]
 
 
 def write_lines(path: Path, *lines: object) -> Path:
@@ -73,14 +75,22 @@ def write_lines(path: Path, *lines: object) -> Path:
 
 def test_overlap_by_hand() -> None:
     hits = [hit(0, 10), hit(5, 15), hit(0, 5, document="b.txt")]
-    overlap = measure_overlap(hits, "a.txt", [Span(8, 12), Span(10, 11), Span(20, 24)])
+    overlap = measure_overlap(hits, {"a.txt": [Span(8, 12), Span(10, 11), Span(20, 24)]})
     assert overlap.recall == 4 / 8
     assert overlap.precision == 4 / 25
     assert overlap.iou == 4 / (25 + 4)
 
 
+def test_overlap_with_spans_of_two_documents() -> None:
+    hits = [hit(0, 10), hit(0, 20, document="b.txt")]
+    overlap = measure_overlap(hits, {"a.txt": [Span(8, 12)], "b.txt": [Span(0, 6)], "c.txt": [Span(0, 2)]})
+    assert overlap.recall == (2 + 6) / (4 + 6 + 2)
+    assert overlap.precision == (2 + 6) / 30
+    assert overlap.iou == (2 + 6) / (30 + 4)
+
+
 def test_overlap_of_nothing() -> None:
-    overlap = measure_overlap([], "a.txt", [Span(8, 12)])
+    overlap = measure_overlap([], {"a.txt": [Span(8, 12)]})
     assert (overlap.recall, overlap.precision, overlap.iou) == (0, 0, 0)
 
 
@@ -94,7 +104,7 @@ def test_overlap_counts_characters(retrieved: list[Span], gold: list[Span]) -> N
     def characters(some: list[Span]) -> set[int]:
         return {place for span in some for place in range(span.start, span.end)}
 
-    overlap = measure_overlap([hit(span.start, span.end) for span in retrieved], "a.txt", gold)
+    overlap = measure_overlap([hit(span.start, span.end) for span in retrieved], {"a.txt": gold})
     found = len(characters(retrieved) & characters(gold))
     length, missed = sum(map(len, retrieved)), len(characters(gold)) - found
     assert overlap.recall == found / len(characters(gold))
@@ -146,6 +156,29 @@ def test_ndcg_counts_every_region_once() -> None:
     assert measures["ndcg@10"] == pytest.approx((1 + 1 / math.log2(4)) / ideal)
     together = measured({"q": ([hit(0, 30)], 1.0)}, [asked("q", (1, 4), (22, 25))])
     assert together["ndcg@10"] == 1.0
+
+
+def test_places_in_two_documents_are_two_regions() -> None:
+    hits = [hit(0, 10, document="c.txt"), hit(0, 10, document="b.txt", rank=2), hit(0, 10, rank=3)]
+    question = Question("q", "q", 1, {"a.txt": [Span(2, 4)], "b.txt": [Span(2, 4)]})
+    measures = measured({"q": (hits, 1.0)}, [question])
+    gained, ideal = 1 / math.log2(3) + 1 / math.log2(4), 1 + 1 / math.log2(3)
+    assert measures["ndcg@10"] == pytest.approx(gained / ideal)
+    assert measures["mrr@10"] == 1 / 2
+    assert measures["span_recall"] == 1
+
+
+@pytest.mark.parametrize("k", [1, 10])
+def test_a_follow_up_is_asked_with_its_history(k: int) -> None:
+    script = {
+        "When?": ([hit(0, 10)], 0.9),
+        "Who? / When?": ([hit(0, 10, document="b.txt"), hit(20, 30, rank=2)], 0.1),
+    }
+    questions = [asked("When?", (2, 5)), asked("When?", (22, 25), history=(Exchange("Who?", "Arrol."),))]
+    questions[1] = replace(questions[1], id="follow-up")
+    measures = measured(script, questions, k)
+    assert measures["mrr@10"] == (1 + 1 / 2) / 2
+    assert measures["wrongly_refused"] == 1 / 2
 
 
 def test_a_rank_beyond_ten_counts_nothing() -> None:
@@ -317,7 +350,6 @@ def test_questions_against_an_index(questions: Path, store_of_fakes: Path, fake:
     with prepare(questions, store_of_fakes, embedder=fake) as trial:
         assert [question.id for question in trial.questions] == ["built", "7", "line 4", "line 5"]
         assert [question.answerable for question in trial.questions] == [True, True, False, False]
-        assert trial.questions[2].document == "gone.txt"
         values = evaluation_to_json(measure(trial, 2))
     counts = {name: values[name] for name in ("questions", "answerable", "unanswerable", "documents", "passages", "k")}
     assert counts == {
@@ -339,6 +371,40 @@ def test_documents_given_are_indexed_for_the_occasion(questions: Path, corpus: P
         assert trial.notes == ["skipped photo.jpg: docqa does not read .jpg; it reads .markdown, .md, .txt"]
         assert measure(trial).measures["success@1"] == 1
     assert sorted(path.name for path in corpus.iterdir()) == ["bridge.txt", "cake.md", "notes", "photo.jpg"]
+
+
+def test_lines_that_ask_the_same_are_one_question(tmp_path: Path, store_of_fakes: Path, fake: FakeEmbedder) -> None:
+    line = {"question": "What is said?", "document": "bridge.txt", "spans": [[4, 9], [0, 3]]}
+    history = [{"query": "Who?", "reply": ""}]
+    path = write_lines(
+        tmp_path / "questions.jsonl",
+        line,
+        {**line, "spans": [[20, 30], [4, 9]], "history": []},
+        {**line, "document": "cake.md", "spans": [[0, 8]]},
+        {**line, "history": history},
+        {**line, "history": history, "spans": [[20, 30]]},
+        {**line, "id": "named"},
+        {**line, "id": "other"},
+        {**line, "spans": []},
+    )
+    with prepare(path, store_of_fakes, embedder=fake) as trial:
+        first, follow_up, *others = trial.questions
+        evaluation = measure(trial)
+    assert (first.id, first.history) == ("line 1", ())
+    assert first.answers == {"bridge.txt": [Span(0, 3), Span(4, 9), Span(20, 30)], "cake.md": [Span(0, 8)]}
+    assert (follow_up.id, follow_up.history) == ("line 4", (Exchange("Who?", ""),))
+    assert follow_up.answers == {"bridge.txt": [Span(0, 3), Span(4, 9), Span(20, 30)]}
+    assert [(question.id, question.answerable) for question in others] == [
+        ("named", True),
+        ("other", True),
+        ("line 8", False),
+    ]
+    write_outcomes(path, evaluation)
+    assert [json.loads(line)["documents"] for line in path.read_text("utf-8").splitlines()] == [
+        ["bridge.txt", "cake.md"],
+        *[["bridge.txt"]] * 3,
+        [],
+    ]
 
 
 GOOD = {"id": "a", "question": "When?", "document": "bridge.txt", "spans": [[0, 5]]}
@@ -377,6 +443,18 @@ GOOD = {"id": "a", "question": "When?", "document": "bridge.txt", "spans": [[0, 
             [{"question": "When?", "spans": [], "answerable": True}],
             "the question is answerable but has no spans; add them, or set 'answerable' to false",
         ),
+        *(
+            (
+                [{**GOOD, "id": "b", "history": history}],
+                '\'history\' must be a list of {"query": text, "reply": text}, oldest first; correct it',
+            )
+            for history in ("Who?", {"query": "Who?", "reply": ""}, ["Who?"], [{"query": "Who?"}], [{"reply": ""}], [3])
+        ),
+        (
+            [{"question": "When?", "document": "bridge.txt", "spans": [[0, 5]]}] * 2
+            + [{"question": "When?", "document": "bridge.txt", "spans": [[0, 107]]}],
+            "the span [0, 107] ends beyond the 106 characters of 'bridge.txt'",
+        ),
         ([{**GOOD, "id": "b", "answerable": "no"}], "'answerable' must be true or false; correct it or leave it out"),
     ],
 )
@@ -394,6 +472,12 @@ def test_bad_lines(lines: list[object], message: str, tmp_path: Path, store_of_f
     [
         (b"", "'{}': the file holds no question; write one JSON object a line"),
         (b"\n \n", "'{}': the file holds no question; write one JSON object a line"),
+        (b"\xef\xbb\xbf\r\n", "'{}': the file holds no question; write one JSON object a line"),
+        (
+            b'{"question": "a", "spans": []}\r\n\r\n{"question": \r\n',
+            "line 3 of '{}': broken JSON at column 13 (Expecting value); write one object a line",
+        ),
+        ('{"question": "a"}'.encode("utf-16"), "line 1 of '{}': byte 1 is not UTF-8; save the file as UTF-8"),
         (b'\n{"question": "\xff"}', "line 2 of '{}': byte 15 is not UTF-8; save the file as UTF-8"),
         (None, "'{}': the file cannot be read: No such file or directory; check its name"),
     ],
@@ -408,11 +492,12 @@ def test_bad_files(data: bytes | None, message: str, tmp_path: Path, store_of_fa
 
 
 def test_a_byte_order_mark_and_unicode_line_ends(tmp_path: Path, store_of_fakes: Path, fake: FakeEmbedder) -> None:
-    line = json.dumps({"question": "one\u2028two", "spans": []}, ensure_ascii=False)
+    lines = [{"question": "one\u2028two", "spans": []}, {"question": "three", "spans": []}]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\r\n" for line in lines)
     path = tmp_path / "q.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf" + line.encode() + b"\r\n")
+    path.write_bytes(text.encode("utf-8-sig"))
     with prepare(path, store_of_fakes, embedder=fake) as trial:
-        assert trial.questions[0].text == "one\u2028two"
+        assert [(question.text, question.line) for question in trial.questions] == [("one\u2028two", 1), ("three", 2)]
 
 
 # folders in BEIR form
@@ -484,6 +569,35 @@ def test_bad_beir_lines(beir: Path, file: str, line: object, place: int, message
     with pytest.raises(EvaluationError) as caught, prepare(beir, embedder=fake):
         pass
     assert str(caught.value).startswith(f"line {place} of '{beir / file}': {message}")
+
+
+def test_beir_files_with_byte_order_marks_and_other_line_ends(beir: Path, tmp_path: Path) -> None:
+    before = read_beir(beir, tmp_path / "before")
+    for file in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv"):
+        (beir / file).write_bytes(b"\xef\xbb\xbf" + (beir / file).read_bytes().replace(b"\n", b"\r\n"))
+    assert read_beir(beir, tmp_path / "after") == before
+
+
+def test_a_folder_that_is_not_in_beir_form(corpus: Path, synced: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(corpus), *synced]) == 1
+    reason = "the folder has no corpus.jsonl; give a JSONL file of questions or a folder in BEIR form"
+    assert capsys.readouterr() == ("", f"docqa: '{corpus}': {reason}\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("corpus.jsonl", "'{}': no document holds a word; give each a 'title' or a 'text'"),
+        ("queries.jsonl", "line 2 of '{}': the query '1' is not in queries.jsonl; add it, or remove the line"),
+        ("qrels/test.tsv", "'{}': no document is judged to answer a query; add a line with a score of 1"),
+    ],
+)
+def test_empty_beir_files(beir: Path, file: str, message: str) -> None:
+    (beir / file).write_bytes(b"")
+    with pytest.raises(EvaluationError) as caught, prepare(beir):
+        pass
+    named = "qrels/test.tsv" if file == "queries.jsonl" else file
+    assert str(caught.value) == message.format(beir / named)
 
 
 @pytest.mark.parametrize("file", ["corpus.jsonl", "queries.jsonl", "qrels/test.tsv"])
@@ -651,15 +765,10 @@ def test_a_missing_package_is_named_at_once(
 # real sets, where they stand beside the project
 
 
-@needs_squad
-def test_squad(tmp_path: Path, embedder: docqa.SentenceTransformerEmbedder) -> None:
-    names = ("normans.txt", "force.txt")
-    texts = {name: (SHARED / "squad/documents" / name).read_bytes().decode() for name in names}
-    corpus = write_corpus(tmp_path / "corpus", texts)
-    lines = (SHARED / "squad/questions.jsonl").read_text("utf-8").splitlines()
-    some = [line for line in lines if json.loads(line)["document"] in names][::6]
+def test_squad(tmp_path: Path, shared_store: Path, embedder: docqa.SentenceTransformerEmbedder) -> None:
+    some = (SHARED / "eval/squad/questions.jsonl").read_text("utf-8").splitlines()[::40]
     path = write_lines(tmp_path / "questions.jsonl", *some)
-    with prepare(path, corpus_dir=corpus, embedder=embedder) as trial:
+    with prepare(path, shared_store, embedder=embedder) as trial:
         evaluation = measure(trial)
         retriever = trial.retriever
         rights = [_is_right(retriever, json.loads(line)) for line in some if json.loads(line)["answerable"]]
@@ -681,12 +790,11 @@ def _is_right(retriever: Retriever, question: dict) -> bool:  # type: ignore[typ
 
 @needs_cranfield
 def test_cranfield(tmp_path: Path, embedder: docqa.SentenceTransformerEmbedder) -> None:
-    folder = SHARED / "cranfield"
-    documents = (folder / "corpus.jsonl").read_text("utf-8").split("\n")[:60]
+    documents = (CRANFIELD / "corpus.jsonl").read_text("utf-8").split("\n")[:60]
     kept = {json.loads(line)["_id"] for line in documents}
-    judged = [line for line in (folder / "qrels/test.tsv").read_text().split("\n")[1:] if line]
+    judged = [line for line in (CRANFIELD / "qrels/test.tsv").read_text().split("\n")[1:] if line]
     write_lines(tmp_path / "beir/corpus.jsonl", *documents)
-    write_lines(tmp_path / "beir/queries.jsonl", *(folder / "queries.jsonl").read_text("utf-8").split("\n"))
+    write_lines(tmp_path / "beir/queries.jsonl", *(CRANFIELD / "queries.jsonl").read_text("utf-8").split("\n"))
     write_lines(tmp_path / "beir/qrels/test.tsv", *(line for line in judged if line.split("\t")[1] in kept))
     with prepare(tmp_path / "beir", embedder=embedder) as trial:
         evaluation = measure(trial)

@@ -8,6 +8,7 @@ import pytest
 
 from docqa.cli import main
 from docqa.errors import EvaluationError
+from docqa.evaluation import measure, prepare
 from docqa.evaluation.questions import check_questions, read_questions
 from docqa.feedback import read_votes, record_feedback, vote_key
 from docqa.retrieval import Retriever
@@ -170,6 +171,22 @@ def test_a_missing_folder_is_an_error_and_nothing_has_been_said_there(tmp_path):
         record_feedback(tmp_path / "no" / "feedback.jsonl", "Who?", hit_in("bees.md"), True)
 
     assert read_votes(tmp_path / "no" / "feedback.jsonl") == {}
+
+
+def test_a_follow_up_is_measured_as_it_was_asked_with_every_passage_that_helped(corpus, store, file, embedder):
+    sync(corpus, store, embedder=embedder)
+    history = [Exchange("When does a swarm of bees leave?", "A swarm leaves in May.")]
+    retriever = Retriever.open(store, embedder=embedder)
+    asked = retriever.ask("When exactly?", history=history)
+    for hit in asked.hits[:2]:
+        record_feedback(file, asked.query, hit, True, history=history)
+    with prepare(file, store, embedder=embedder) as trial:
+        (outcome,) = measure(trial).outcomes
+
+    found = {(document, span) for document, spans in outcome.question.answers.items() for span in spans}
+    assert found == {(hit.passage.document, span) for hit in asked.hits[:2] for span in hit.evidence}
+    assert (outcome.rank, outcome.confidence) == (1, asked.confidence)
+    assert asked.confidence != retriever.ask(asked.query).confidence
 
 
 def test_feedback_is_a_set_of_questions_for_evaluate(corpus, store, file, embedder, capsys):

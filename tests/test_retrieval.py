@@ -106,6 +106,39 @@ def test_odd_queries_behave(retriever: Retriever, query: str) -> None:
     assert not answer.answered
 
 
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory, embedder: SentenceTransformerEmbedder) -> Retriever:
+    """Ask the documents that come with docqa."""
+    store = tmp_path_factory.mktemp("shipped")
+    docqa.sync(Path(__file__).parents[1] / "corpus", store, embedder=embedder)
+    return Retriever.open(store, embedder=embedder)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("Q", id="one letter"),
+        pytest.param("?!… -- ///", id="punctuation"),
+        pytest.param(" ".join(f"word{number}" for number in range(10_000)), id="10,000 words"),
+        pytest.param("How do I add my own documents? " * 1_667, id="10,002 words, of one question"),
+        pytest.param("Warum kann Russland das Öl für Belarus nicht mehr subventionieren?", id="German"),
+        pytest.param("为什么俄罗斯不能再补贴白俄罗斯的石油？", id="Chinese"),
+        pytest.param("SELECT text FROM documents WHERE title = 'docqa' OR 1=1; DROP TABLE documents; --", id="SQL"),
+        pytest.param("<b>How do I add my own documents?</b><script>alert('x')</script>&nbsp;", id="HTML"),
+    ],
+)
+def test_odd_questions_of_the_shipped_corpus(shipped: Retriever, query: str) -> None:
+    answer = shipped.ask(query, 3)
+    assert shipped.retrieve(query, 3) == list(answer.hits)
+    assert (answer.query, [hit.rank for hit in answer.hits]) == (query, [1, 2, 3])
+    assert [hit.score for hit in answer.hits] == sorted((hit.score for hit in answer.hits), reverse=True)
+    assert np.isfinite([answer.confidence, *(hit.score for hit in answer.hits)]).all()
+    assert 0 <= answer.confidence <= 1
+    assert bool(answer.quotes) == answer.answered
+    for quoted in [*answer.quotes, *(hit.passage for hit in answer.hits)]:
+        assert shipped.document(quoted.document)[quoted.span] == quoted.text != ""
+
+
 def test_functions_notice_a_new_generation(corpus: Path, store: Path, embedder: SentenceTransformerEmbedder) -> None:
     docqa.sync(corpus, store, embedder=embedder)
     assert docqa.retrieve("bridge built", 1, embeddings_dir=store)[0].passage.document == "bridge.txt"

@@ -1,19 +1,18 @@
 """Real documents and questions that stand beside the project and are no part of it: skipped where they are absent."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
 import docqa
+from conftest import SHARED
 from docqa import Retriever, SentenceTransformerEmbedder
 
-SHARED = Path(__file__).parents[2] / "shared"
 ARTICLE = SHARED / "article"
-SQUAD = SHARED / "eval/squad"
 
 needs_article = pytest.mark.skipif(not ARTICLE.exists(), reason="the article is not beside the project")
-needs_squad = pytest.mark.skipif(not SQUAD.exists(), reason="the question set is not beside the project")
 
 
 @pytest.fixture(scope="module")
@@ -69,26 +68,25 @@ def test_a_sentence_torn_by_a_page_is_whole(article: Retriever) -> None:
     assert any("”, which\n\nfunctions as a structure" in hit.passage.quote(span) for span in hit.passage.sentences)
 
 
-@needs_squad
-def test_quotes_are_verbatim_and_the_right_passage_mostly_first(
-    tmp_path: Path, embedder: SentenceTransformerEmbedder
-) -> None:
-    names = ("normans.txt", "black-death.txt", "force.txt", "geology.txt")
-    (tmp_path / "corpus").mkdir()
-    for name in names:
-        (tmp_path / "corpus" / name).write_bytes((SQUAD / "documents" / name).read_bytes())
-    docqa.sync(tmp_path / "corpus", tmp_path / "store", embedder=embedder)
-    retriever = Retriever.open(tmp_path / "store", embedder=embedder)
-    lines = (SQUAD / "questions.jsonl").read_text("utf-8").splitlines()
-    questions = [one for one in map(json.loads, lines) if one["answerable"] and one["document"] in names][::5]
-    first = 0
+def test_a_thousand_answers_are_verbatim(shared_store: Path, embedder: SentenceTransformerEmbedder) -> None:
+    squad, chunking = SHARED / "eval/squad", SHARED / "eval/chunking"
+    files = [file for folder in (squad, chunking) for file in (folder / "documents").iterdir()]
+    texts = {file.name: file.read_bytes().decode("utf-8") for file in files}
+    questions = random.Random(0).sample(_questions(squad), 769) + _questions(chunking)
+    assert len(questions) == 1000
+    retriever, quoted = Retriever.open(shared_store, embedder=embedder), 0
     for question in questions:
-        answer = retriever.ask(question["question"])
+        answer = retriever.ask(question)
+        quoted += bool(answer.quotes)
         for quote in answer.quotes:
-            text = (SQUAD / "documents" / quote.document).read_bytes().decode()
-            assert text[quote.span.start : quote.span.end] == quote.text
-        top = answer.hits[0].passage
-        first += top.document == question["document"] and any(
-            top.span.start <= start and end <= top.span.end for start, end in question["spans"]
-        )
-    assert first / len(questions) > 0.8
+            assert texts[quote.document][quote.span.start : quote.span.end] == quote.text != ""
+        for hit in answer.hits:
+            span = hit.passage.span
+            assert texts[hit.passage.document][span.start : span.end] == hit.passage.text != ""
+            assert hit.evidence
+            assert all(span.start <= one.start < one.end <= span.end for one in hit.evidence)
+    assert quoted > 800
+
+
+def _questions(folder: Path) -> list[str]:
+    return [json.loads(line)["question"] for line in (folder / "questions.jsonl").read_text("utf-8").splitlines()]

@@ -17,7 +17,7 @@ from docqa.embedding import Embedder, Reranker, SentenceTransformerEmbedder
 from docqa.evaluation.asking import ask_question
 from docqa.evaluation.beir import read_beir
 from docqa.evaluation.measures import compute_measures, require_library
-from docqa.evaluation.questions import Question, check_questions, read_questions
+from docqa.evaluation.questions import Question, check_questions, merge_questions, read_questions
 from docqa.evaluation.reporting import (
     Evaluation,
     check_target,
@@ -99,7 +99,8 @@ def prepare(
         else:
             retriever, skipped = _index(corpus_dir, Path(folder) / "embeddings", embedder, reranker, progress)
         check_questions(path, questions, retriever)
-        yield Trial(questions, retriever, notes=[f"skipped {path}: {reason}" for path, reason in skipped.items()])
+        notes = [f"skipped {path}: {reason}" for path, reason in skipped.items()]
+        yield Trial(merge_questions(questions), retriever, notes=notes)
 
 
 def measure(trial: Trial, k: int = 5, *, progress: Progress | None = None) -> Evaluation:

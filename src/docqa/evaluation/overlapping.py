@@ -1,9 +1,12 @@
 """How retrieved spans overlap those that answer: pure functions over spans."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from docqa.types import Hit, Passage, Span
+
+Answers = Mapping[str, Sequence[Span]]
+"""The spans that answer a question, by the path of their document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +21,15 @@ class Overlap:
     iou: float
 
 
-def measure_overlap(hits: Sequence[Hit], document: str, gold: Sequence[Span]) -> Overlap:
-    """Compare what was retrieved with the spans of a document that answer."""
-    answer = unite(gold)
-    retrieved = unite(hit.passage.span for hit in hits if hit.passage.document == document)
-    found = sum(_shared(one, other) for one in answer for other in retrieved)
-    total, length = sum(map(len, answer)), sum(len(hit.passage.span) for hit in hits)
+def measure_overlap(hits: Sequence[Hit], answers: Answers) -> Overlap:
+    """Compare what was retrieved with the spans that answer."""
+    found = total = 0
+    for document, gold in answers.items():
+        answer = unite(gold)
+        retrieved = unite(hit.passage.span for hit in hits if hit.passage.document == document)
+        found += sum(_shared(one, other) for one in answer for other in retrieved)
+        total += sum(map(len, answer))
+    length = sum(len(hit.passage.span) for hit in hits)
     return Overlap(
         recall=found / total,
         precision=found / length if length else 0.0,
@@ -58,9 +64,9 @@ def holds(outer: Span, inner: Span) -> bool:
     return outer.start <= inner.start and inner.end <= outer.end
 
 
-def is_right(hit: Hit, document: str | None, gold: Iterable[Span]) -> bool:
+def is_right(hit: Hit, answers: Answers) -> bool:
     """Tell whether a hit holds a span that answers."""
-    return hit.passage.document == document and any(holds(hit.passage.span, span) for span in gold)
+    return any(holds(hit.passage.span, span) for span in answers.get(hit.passage.document, ()))
 
 
 def join_evidence(hit: Hit) -> list[Span]:

@@ -1,39 +1,42 @@
 """Questions with known answers: reading them from a file, and checking them against the index."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from docqa.errors import EvaluationError
 from docqa.evaluation.json_lines import Line, read_lines, refuse_repeated
+from docqa.evaluation.overlapping import Answers
 from docqa.retrieval import Retriever
-from docqa.types import Span
+from docqa.types import Exchange, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question and what answers it: spans of one document, or whole documents; neither when nothing does.
+    """A question and what answers it: spans of documents, or whole documents; neither when nothing does.
 
-    ``relevant`` maps the paths of documents that answer to how well they do, 1 or more; ``line`` is the question's
-    place in its file.
+    ``answers`` maps the paths of documents to the spans in them that answer, ``relevant`` to how well the whole
+    document does, 1 or more. ``line`` is the question's place in its file, ``named`` tells whether the file gives it
+    its id. ``history`` is the conversation that it is understood from.
     """
 
     id: str
     text: str
     line: int
-    document: str | None = None
-    spans: tuple[Span, ...] = ()
+    answers: Answers = field(default_factory=dict)
     relevant: Mapping[str, int] = field(default_factory=dict)
+    history: tuple[Exchange, ...] = ()
+    named: bool = True
 
     @property
     def answerable(self) -> bool:
         """Tell whether something answers it."""
-        return bool(self.spans or self.relevant)
+        return bool(self.answers or self.relevant)
 
 
 def read_questions(path: Path) -> list[Question]:
-    """Read a JSONL file of questions: ``question``, ``document``, ``spans``, perhaps ``id`` and ``answerable``.
+    """Read a JSONL file of questions, one of each line; docs/evaluation.md describes the fields.
 
     Raises:
         EvaluationError: the file or a line of it is not what it should be.
@@ -58,28 +61,52 @@ def check_questions(path: Path, questions: Sequence[Question], retriever: Retrie
     indexed = {document.path for document in retriever.documents()}
     lengths: dict[str, int] = {}
     for question in questions:
-        document = question.document
-        if not question.answerable or document is None:
-            continue
-        if document not in indexed:
-            reason = (
-                f"the document '{document}' is not in the index; add it to the corpus and sync, or correct its path"
-            )
-            raise EvaluationError(reason, path=path, line=question.line)
-        if document not in lengths:
-            lengths[document] = len(retriever.document(document).text)
-        for span in question.spans:
+        for document, span in ((name, span) for name, spans in question.answers.items() for span in spans):
+            if document not in indexed:
+                reason = f"the document '{document}' is not in the index; "
+                reason += "add it to the corpus and sync, or correct its path"
+                raise EvaluationError(reason, path=path, line=question.line)
+            if document not in lengths:
+                lengths[document] = len(retriever.document(document).text)
             if span.end > lengths[document]:
                 reason = f"the span [{span.start}, {span.end}] ends beyond the {lengths[document]} characters of "
                 reason += f"'{document}'; correct it, or sync if the document has changed"
                 raise EvaluationError(reason, path=path, line=question.line)
 
 
+def merge_questions(questions: Iterable[Question]) -> list[Question]:
+    """Make one question of those that ask the same and have no id of their own: what answers one answers them all."""
+    merged: dict[object, Question] = {}
+    for question in questions:
+        key = question.id if question.named else (question.text, question.history, question.answerable)
+        first = merged.setdefault(key, question)
+        merged[key] = replace(first, answers=_unite(first.answers, question.answers))
+    return list(merged.values())
+
+
+def _unite(one: Answers, other: Answers) -> Answers:
+    return {path: sorted({*one.get(path, ()), *other.get(path, ())}) for path in {**one, **other}}
+
+
 def _question(line: Line) -> Question:
-    id_ = line.id("id") if line.fields.get("id") is not None else f"line {line.number}"
+    named = line.fields.get("id") is not None
+    id_ = line.id("id") if named else f"line {line.number}"
     text, spans = line.text("question"), _spans(line)
-    document = line.text("document") if spans or line.fields.get("document") is not None else None
-    return Question(id_, text, line.number, document, spans)
+    answers = {line.text("document"): spans} if spans else {}
+    return Question(id_, text, line.number, answers, history=_history(line), named=named)
+
+
+def _history(line: Line) -> tuple[Exchange, ...]:
+    history = line.fields.get("history")
+    if history is None:
+        return ()
+    if not isinstance(history, list) or not all(_is_exchange(turn) for turn in history):
+        raise line.error('\'history\' must be a list of {"query": text, "reply": text}, oldest first; correct it')
+    return tuple(Exchange(turn["query"], turn["reply"]) for turn in history)
+
+
+def _is_exchange(turn: Any) -> bool:
+    return isinstance(turn, dict) and all(isinstance(turn.get(name), str) for name in ("query", "reply"))
 
 
 def _spans(line: Line) -> tuple[Span, ...]:

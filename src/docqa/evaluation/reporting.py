@@ -120,7 +120,7 @@ def write_outcomes(path: Path, evaluation: Evaluation) -> None:
 
 def _outcome_to_json(outcome: Outcome, names: dict[str, str]) -> dict[str, Any]:
     question, top = outcome.question, outcome.top
-    wanted = list(question.relevant) or ([question.document] if question.document else [])
+    wanted = list(question.relevant or question.answers)
     return {
         "id": question.id,
         "question": question.text,
