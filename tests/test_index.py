@@ -34,7 +34,7 @@ class Parts:
         token_counts = random.integers(0, 6, sum(self.counts))
         self.token_starts = [0, *accumulate(token_counts.tolist())]
         ids = random.integers(0, TOKEN_IDS, self.token_starts[-1]).astype(np.int32)
-        values = random.integers(-127, 128, (len(ids), TOKEN_LENGTH)).astype(np.int8)
+        values = random.integers(0, 256, (len(ids), TOKEN_LENGTH)).astype(np.uint8)
         self.embeddings = PassageEmbeddings(*rows, TokenEmbeddings(ids, values), token_counts)
 
     def build(self) -> Index:
@@ -166,7 +166,7 @@ def joined(tokens: Sequence[TokenEmbeddings]) -> TokenEmbeddings:
 
 def assert_same_tokens(found: Sequence[TokenEmbeddings], expected: Sequence[TokenEmbeddings]) -> None:
     for one, other in zip(found, expected, strict=True):
-        assert (one.ids.dtype, one.rows.dtype) == (np.int32, np.int8)
+        assert (one.ids.dtype, one.rows.dtype) == (np.int32, np.uint8)
         assert (one.ids.tobytes(), one.rows.tobytes()) == (other.ids.tobytes(), other.rows.tobytes())
         assert (one.ids.shape, one.rows.shape) == ((len(other),), (len(other), TOKEN_LENGTH))
 
@@ -209,7 +209,7 @@ def test_the_rarity_of_a_token_counts_the_passages_it_is_in(tmp_path: Path) -> N
 def test_without_any_token_every_one_is_as_rare_as_can_be(tmp_path: Path) -> None:
     parts = Parts(3)
     none = np.zeros(sum(parts.counts), np.int64)
-    tokens = TokenEmbeddings(np.empty(0, np.int32), np.empty((0, TOKEN_LENGTH), np.int8))
+    tokens = TokenEmbeddings(np.empty(0, np.int32), np.empty((0, TOKEN_LENGTH), np.uint8))
     embeddings = PassageEmbeddings(parts.embeddings.passages, parts.embeddings.sentences, tokens, none)
     Index.build(embeddings, parts.terms, parts.sentence_terms).write(tmp_path)
     index = Index.read(tmp_path)

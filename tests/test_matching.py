@@ -6,29 +6,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from docqa.matching import NEAR, TOKEN_DIMENSION, _projection, compress_tokens, match_tokens
+from docqa.matching import NEAR, compress_tokens, match_tokens
 from docqa.types import TokenEmbeddings
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
 def tokens(rows: np.ndarray) -> TokenEmbeddings:
-    return TokenEmbeddings(np.arange(len(rows), dtype=np.int32), rows)
+    return TokenEmbeddings(np.arange(len(rows), dtype=np.int32), np.asarray(rows, np.float32))
 
 
-def compressed(random: np.random.Generator, count: int, dimension: int = 8) -> TokenEmbeddings:
-    return tokens(random.integers(-127, 128, (count, dimension)).astype(np.int8))
+def some(random: np.random.Generator, count: int, dimension: int = 8) -> TokenEmbeddings:
+    """Make tokens of which compression changes but the length: their numbers are 0.5 or 1.5 times a step."""
+    signs = random.choice([-1, 1], (count, dimension))
+    sizes = np.array(
+        [random.permutation([0.5] * (dimension // 2) + [1.5] * (dimension - dimension // 2)) for _ in range(count)]
+    )
+    return tokens(signs * sizes.reshape(count, dimension))
 
 
 def unit(random: np.random.Generator, rows: int, dimension: int = 384) -> np.ndarray:
     values = random.standard_normal((rows, dimension)).astype(np.float32)
     return values / np.linalg.norm(values, axis=1, keepdims=True)
-
-
-def cosines(rows: np.ndarray) -> np.ndarray:
-    values = rows.astype(float)
-    values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-    return values @ values.T
 
 
 def random_weights(random: np.random.Generator, count: int) -> np.ndarray:
@@ -64,80 +63,62 @@ def match_by_loops(
 # compression
 
 
-@pytest.mark.parametrize("dimension", [1, 3, 8, 32, 95, 96, 97, 384, 768])
-def test_the_directions_kept_are_orthonormal(dimension: int) -> None:
-    projection = _projection(dimension)
-    kept = min(dimension, TOKEN_DIMENSION)
-    assert (projection.shape, projection.dtype) == ((dimension, kept), np.float32)
-    assert_allclose(projection.T @ projection, np.eye(kept), atol=1e-5)
+def found_cosine(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the cosine of a query's token with a stored one."""
+    weights = np.ones(1, np.float32)
+    return float(match_tokens(tokens(one[None]), weights, compress_tokens(tokens(other[None])), np.array([1]))[0][0, 0])
 
 
-def test_the_directions_are_always_the_same() -> None:
-    _projection.cache_clear()
-    first = _projection(384).copy()
-    _projection.cache_clear()
-    assert first.tobytes() == _projection(384).tobytes()
-    assert_allclose(np.abs(first[:, 0]), 384**-0.5, rtol=1e-6)
-    assert np.sign(first[:8, 0]).tolist() == [1, 1, 1, -1, -1, -1, -1, -1]
+@pytest.mark.parametrize("dimension", [1, 2, 3, 4, 5, 8, 384, 385])
+def test_four_numbers_share_a_byte(dimension: int) -> None:
+    found = compress_tokens(tokens(unit(np.random.default_rng(0), 5, dimension)))
+    assert (found.rows.shape, found.rows.dtype) == ((5, -(-dimension // 4)), np.uint8)
+    assert found.ids.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_compressed_tokens_are_what_they_were_in_every_version() -> None:
     """A store keeps compressed tokens for years: other values would need another format."""
-    rows = np.sin(np.arange(2 * 384, dtype=np.float64) ** 1.5).reshape(2, 384).astype(np.float32)
-    found = compress_tokens(TokenEmbeddings(np.array([2054, 7], np.int32), rows))
+    found = compress_tokens(TokenEmbeddings(np.array([2054, 7], np.int32), np.array([LEVELLED, LEVELLED[::-1]])))
     assert found.ids.tolist() == [2054, 7]
-    assert (found.rows.shape, found.rows.dtype) == ((2, TOKEN_DIMENSION), np.int8)
-    assert found.rows[:, :12].tolist() == [
-        [-5, 44, 82, -9, 65, -16, -85, -34, 35, 41, 39, 57],
-        [103, -16, -97, 11, -79, 43, 13, -81, -6, 23, 43, -8],
-    ]
+    assert found.rows.tolist() == [[0b11_10_01_00, 0b00_01_10_11], [0b11_10_01_00, 0b00_01_10_11]]
 
 
-@settings(deadline=None, max_examples=25)
+LEVELLED = np.array([-9, -0.5, 0.5, 9, 9, 0.5, -0.5, -9], np.float32)
+
+
+@settings(deadline=None, max_examples=50)
 @given(SEEDS)
 def test_compressed_tokens_keep_the_cosines_of_random_rows(seed: int) -> None:
-    rows = unit(np.random.default_rng(seed), 20)
-    errors = np.abs(cosines(compress_tokens(tokens(rows)).rows) - cosines(rows))
-    assert errors.max() < 0.45
-    assert np.quantile(errors, 0.95) < 0.25
-    assert errors.mean() < 0.1
+    random = np.random.default_rng(seed)
+    one, others = unit(random, 1)[0], unit(random, 40)
+    errors = [abs(found_cosine(one, other) - cosine(one, other)) for other in others]
+    assert max(errors) < 0.1
+    assert np.mean(errors) < 0.03
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=50)
 @given(SEEDS, st.floats(0.5, 1))
 def test_compressed_tokens_keep_close_rows_close(seed: int, closeness: float) -> None:
-    random = np.random.default_rng(seed)
-    one, other = unit(random, 2)
+    one, other = unit(np.random.default_rng(seed), 2)
     near = closeness * one + (1 - closeness) * other
-    found = cosines(compress_tokens(tokens(np.array([one, near]))).rows)[0, 1]
-    assert found == pytest.approx(cosine(one, near), abs=0.25)
-
-
-@settings(deadline=None, max_examples=25)
-@given(SEEDS, st.integers(1, 9), st.integers(1, TOKEN_DIMENSION))
-def test_rows_no_longer_than_what_is_kept_lose_only_what_a_byte_cannot_hold(
-    seed: int, count: int, dimension: int
-) -> None:
-    rows = unit(np.random.default_rng(seed), count, dimension)
-    assert_allclose(cosines(compress_tokens(tokens(rows)).rows), cosines(rows), atol=0.02)
+    # two bits a number keep 94 % of the cosine: Max 1960, of whose noise a part is across the direction
+    assert found_cosine(one, near) == pytest.approx(0.94 * cosine(one, near), abs=0.06)
 
 
 @settings(deadline=None, max_examples=25)
 @given(SEEDS, st.floats(1e-3, 1e3))
 def test_compression_depends_on_the_direction_of_each_row_alone(seed: int, length: float) -> None:
     rows = unit(np.random.default_rng(seed), 6)
-    together = compress_tokens(tokens(rows)).rows.astype(int)
-    assert np.abs(together).max(axis=1).tolist() == [127] * 6
+    together = compress_tokens(tokens(rows)).rows
     for i in range(6):
-        alone = compress_tokens(tokens(np.float32(length) * rows[i : i + 1])).rows.astype(int)
-        assert np.abs(alone[0] - together[i]).max() <= 1
+        alone = compress_tokens(tokens(np.float32(length) * rows[i : i + 1])).rows[0]
+        assert (alone != together[i]).sum() <= 2  # a number on the border may fall to either side
     assert_array_equal(compress_tokens(tokens(rows)).rows, together)
 
 
-def test_no_tokens_and_a_row_of_zeros_can_be_compressed() -> None:
+def test_no_tokens_can_be_compressed() -> None:
     none = compress_tokens(TokenEmbeddings(np.empty(0, np.int32), np.empty((0, 384), np.float32)))
-    assert (none.ids.shape, none.rows.shape, none.rows.dtype) == ((0,), (0, TOKEN_DIMENSION), np.int8)
-    assert_array_equal(compress_tokens(tokens(np.zeros((2, 384), np.float32))).rows, np.zeros((2, TOKEN_DIMENSION)))
+    assert (none.ids.shape, none.rows.shape, none.rows.dtype) == ((0,), (0, 96), np.uint8)
 
 
 # matches
@@ -145,7 +126,7 @@ def test_no_tokens_and_a_row_of_zeros_can_be_compressed() -> None:
 
 def match_whole(query: TokenEmbeddings, weights: np.ndarray, passage: TokenEmbeddings) -> tuple[np.ndarray, np.ndarray]:
     """Match a passage of one sentence."""
-    best, means = match_tokens(query, weights, passage, np.array([len(passage)]))
+    best, means = match_tokens(query, weights, compress_tokens(passage), np.array([len(passage)]))
     assert best.shape == (1, len(query))
     return best[0], means
 
@@ -154,7 +135,7 @@ def match_whole(query: TokenEmbeddings, weights: np.ndarray, passage: TokenEmbed
 @given(SEEDS, st.integers(1, 12), st.integers(1, 3 * NEAR))
 def test_matches_are_those_of_a_double_loop(seed: int, asked: int, found: int) -> None:
     random = np.random.default_rng(seed)
-    query, passage, weights = compressed(random, asked), compressed(random, found), random_weights(random, asked)
+    query, passage, weights = some(random, asked), some(random, found), random_weights(random, asked)
     best, means = match_whole(query, weights, passage)
     expected_best, expected_means = match_by_loops(query, weights, passage)
     assert (best.dtype, means.dtype) == (np.float32, np.float32)
@@ -166,7 +147,7 @@ def test_matches_are_those_of_a_double_loop(seed: int, asked: int, found: int) -
 @given(SEEDS, st.integers(1, 12), st.integers(1, 3 * NEAR))
 def test_means_with_weights_that_sum_to_one_are_cosines(seed: int, asked: int, found: int) -> None:
     random = np.random.default_rng(seed)
-    query, passage, weights = compressed(random, asked), compressed(random, found), random_weights(random, asked)
+    query, passage, weights = some(random, asked), some(random, found), random_weights(random, asked)
     best, (anywhere, in_order, together) = match_whole(query, weights, passage)
     assert best.min() >= -1 - 1e-5
     assert best.max() <= 1 + 1e-5
@@ -179,37 +160,39 @@ def test_means_with_weights_that_sum_to_one_are_cosines(seed: int, asked: int, f
 @given(SEEDS, st.integers(1, NEAR), st.integers(0, 40), st.integers(0, 40))
 def test_a_passage_that_holds_the_query_matches_fully(seed: int, asked: int, before: int, after: int) -> None:
     random = np.random.default_rng(seed)
-    query, others = compressed(random, asked), compressed(random, before + after)
+    query, others = some(random, asked), some(random, before + after)
     passage = tokens(np.concatenate([others.rows[:before], query.rows, others.rows[before:]]))
     best, means = match_whole(query, random_weights(random, asked), passage)
     assert_allclose(best, np.ones(asked), atol=1e-5)
     assert_allclose(means, [1, 1, 1], atol=1e-5)
 
 
+ACROSS = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1]], np.float32)
+"""At right angles, and kept by compression."""
+
+
 @pytest.mark.parametrize(("gap", "together"), [(0, 1.0), (NEAR - 2, 1.0), (NEAR - 1, 0.5), (3 * NEAR, 0.5)])
 def test_tokens_are_together_within_near_tokens(gap: int, together: float) -> None:
-    rows = np.zeros((gap + 2, 8), np.int8)
-    rows[0, 0] = rows[-1, 1] = 127
-    rows[1:-1, 2] = 127
-    query = tokens(np.eye(2, 8, dtype=np.int8) * np.int8(127))
+    rows = np.array([ACROSS[0], *[ACROSS[2]] * gap, ACROSS[1]])
+    query = tokens(ACROSS[:2])
     best, means = match_whole(query, np.array([0.5, 0.5], np.float32), tokens(rows))
     assert_allclose(best, [1, 1])
     assert_allclose(means, [1, 1.0 if gap == 0 else 0.5, together])
 
 
 def test_neighbours_match_in_order_only() -> None:
-    query = tokens(np.eye(2, 8, dtype=np.int8) * np.int8(127))
+    query = tokens(ACROSS[:2])
     turned = tokens(query.rows[::-1])
     weights = np.array([0.25, 0.75], np.float32)
-    assert match_whole(query, weights, query)[1].tolist() == [1, 1, 1]
-    assert match_whole(query, weights, turned)[1].tolist() == [1, 0, 1]
+    assert_allclose(match_whole(query, weights, query)[1], [1, 1, 1], atol=1e-6)
+    assert_allclose(match_whole(query, weights, turned)[1], [1, 0, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize(("asked", "found"), [(0, 3), (3, 0), (0, 0)])
 def test_an_empty_query_or_passage_matches_nothing(asked: int, found: int) -> None:
     random = np.random.default_rng(0)
     weights = np.full(asked, 1 / max(asked, 1), np.float32)
-    best, means = match_whole(compressed(random, asked), weights, compressed(random, found))
+    best, means = match_whole(some(random, asked), weights, some(random, found))
     assert best.tolist() == [0] * asked
     assert means.tolist() == [0, 0, 0]
 
@@ -218,27 +201,28 @@ def test_an_empty_query_or_passage_matches_nothing(asked: int, found: int) -> No
 def test_with_a_single_token_all_means_are_the_same(asked: int, found: int) -> None:
     random = np.random.default_rng(1)
     weights = random_weights(random, asked)
-    best, means = match_whole(compressed(random, asked), weights, compressed(random, found))
+    best, means = match_whole(some(random, asked), weights, some(random, found))
     assert_allclose(means, [weights @ best] * 3, atol=1e-6)
 
 
 def test_a_token_without_direction_matches_nothing() -> None:
     random = np.random.default_rng(2)
     query = tokens(np.zeros((2, 8), np.int8))
-    best, means = match_whole(query, np.array([0.5, 0.5], np.float32), compressed(random, 9))
+    best, means = match_whole(query, np.array([0.5, 0.5], np.float32), some(random, 9))
     assert (best.tolist(), means.tolist()) == ([0, 0], [0, 0, 0])
 
 
 def match_sentences(query: TokenEmbeddings, sentences: list[TokenEmbeddings]) -> np.ndarray:
     whole = tokens(np.concatenate([sentence.rows for sentence in sentences]))
     counts = np.array([len(sentence) for sentence in sentences])
-    return match_tokens(query, np.full(len(query), 1 / max(len(query), 1), np.float32), whole, counts)[0]
+    weights = np.full(len(query), 1 / max(len(query), 1), np.float32)
+    return match_tokens(query, weights, compress_tokens(whole), counts)[0]
 
 
 def test_each_sentence_is_matched_by_itself_and_one_without_tokens_by_nothing() -> None:
     random = np.random.default_rng(3)
-    query = compressed(random, 4)
-    sentences = [compressed(random, count) for count in (3, 0, 1, 50)]
+    query = some(random, 4)
+    sentences = [some(random, count) for count in (3, 0, 1, 50)]
     found = match_sentences(query, sentences)
     assert (found.shape, found.dtype) == ((4, 4), np.float32)
     assert found[1].tolist() == [0, 0, 0, 0]
@@ -248,7 +232,7 @@ def test_each_sentence_is_matched_by_itself_and_one_without_tokens_by_nothing() 
 
 def test_a_passage_matches_as_well_as_the_best_of_its_sentences() -> None:
     random = np.random.default_rng(4)
-    query, sentences = compressed(random, 6), [compressed(random, count) for count in (3, 8, 2)]
+    query, sentences = some(random, 6), [some(random, count) for count in (3, 8, 2)]
     whole = tokens(np.concatenate([sentence.rows for sentence in sentences]))
     best, _ = match_whole(query, random_weights(random, 6), whole)
     assert_allclose(match_sentences(query, sentences).max(axis=0), best, atol=1e-6)
@@ -256,4 +240,4 @@ def test_a_passage_matches_as_well_as_the_best_of_its_sentences() -> None:
 
 def test_a_query_without_tokens_has_an_empty_row_for_each_sentence() -> None:
     random = np.random.default_rng(5)
-    assert match_sentences(compressed(random, 0), [compressed(random, 2), compressed(random, 0)]).shape == (2, 0)
+    assert match_sentences(some(random, 0), [some(random, 2), some(random, 0)]).shape == (2, 0)

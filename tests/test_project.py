@@ -14,8 +14,8 @@ PACKAGE = Path(docqa.__file__).parent
 LAYERS = [
     {"types", "errors"},
     {"bm25", "chunking", "corpus", "embedding", "feedback", "matching", "reading", "serialising", "terms", "texts"},
-    {"answering", "framing", "index"},
-    {"store", "understanding"},
+    {"confidence", "framing", "index"},
+    {"answering", "store", "understanding"},
     {"syncing", "retrieval"},
     {"printing", "chat", "evaluation"},
     {"cli"},

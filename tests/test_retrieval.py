@@ -1,15 +1,20 @@
 """Retrieval and answers through the real model, and the rules every query obeys."""
 
 import threading
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import docqa
 from conftest import BRIDGE, FakeEmbedder, write_corpus
-from docqa import Retriever, SentenceTransformerEmbedder
+from docqa import Chunking, Hit, Retriever, SentenceTransformerEmbedder, Span
 from docqa.answering import ANSWERED_FROM, UNCERTAIN_FROM
+from docqa.framing import MOST_PASSAGES
 from docqa.retrieval import RERANKED, open_retriever
 from docqa.types import Exchange, QueryEmbeddings
 
@@ -156,15 +161,26 @@ def test_the_same_store_asked_twice_gives_the_same(corpus: Path, store: Path, fa
         assert first.retrieve(query) == second.retrieve(query)
 
 
+SHORT = "---\ntitle: Prices\n---\n\nThe same price everywhere: 49 EUR.\n"
+COPIED = "Word for word the same text, at some length, to have no title of its own, about honey, wax and candles. " * 2
+
+
 def test_equal_passages_are_ordered_by_document(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
-    (tmp_path / "corpus").mkdir()
-    for name in ("b.txt", "a.txt", "c.txt"):
-        (tmp_path / "corpus" / name).write_text(
-            "Word for word the same text, at some length, to have no title of its own " * 3
-        )
-    docqa.sync(tmp_path / "corpus", store, embedder=fake)
-    hits = Retriever.open(store, embedder=fake).retrieve("same text", 3)
-    assert [hit.passage.document for hit in hits] == ["a.txt", "b.txt", "c.txt"]
+    docqa.sync(write_corpus(tmp_path / "corpus", dict.fromkeys(("b.md", "a.md", "c.md"), SHORT)), store, embedder=fake)
+    hits = Retriever.open(store, embedder=fake).retrieve("which price?", 3)
+    assert [hit.passage.document for hit in hits] == ["a.md", "b.md", "c.md"]
+    assert hits[0].score == hits[1].score == hits[2].score
+    assert {hit.passage.text for hit in hits} == {"The same price everywhere: 49 EUR."}
+
+
+def test_copies_are_shown_once(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
+    texts = {"b.txt": COPIED, "a.txt": COPIED, "c.txt": COPIED.upper(), "d.txt": COPIED + "7 candles.", "e.txt": BRIDGE}
+    docqa.sync(write_corpus(tmp_path / "corpus", texts), store, embedder=fake)
+    retriever = Retriever.open(store, embedder=fake)
+    every = retriever.retrieve("candles", 100)
+    assert sorted(hit.passage.document for hit in every) in (["a.txt", "d.txt", "e.txt"], ["d.txt", "e.txt"])
+    assert [hit.rank for hit in every] == list(range(1, len(every) + 1))
+    assert [retriever.retrieve("candles", k) for k in (1, 2, 3)] == [every[:k] for k in (1, 2, 3)]
 
 
 def test_an_unknown_document(retriever: Retriever) -> None:
@@ -226,21 +242,101 @@ def test_words_that_stand_together_beat_the_same_words_scattered(
     assert hits[0].score > hits[1].score > hits[2].score
 
 
-def test_more_hits_than_are_reranked_stay_in_order(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
-    words = ["honey", "bees", "swarm", "queen", "nectar", "hive", "wax", "drone", "clover", "meadow"]
+WORDS = ["honey", "bees", "swarm", "queen", "nectar", "hive", "wax", "drone", "clover", "meadow"]
+QUERIES = ["honey bees", "Which queen of the swarm eats clover nectar?", "unknown words only", "?"]
+
+
+def assert_sound(retriever: Retriever, every: Sequence[Hit]) -> None:
+    """Assert what holds for the hits of any query, best first."""
+    assert [hit.rank for hit in every] == list(range(1, len(every) + 1))
+    assert [hit.score for hit in every] == sorted((hit.score for hit in every), reverse=True)
+    for hit in every:
+        passage, document = hit.passage, retriever.document(hit.passage.document)
+        assert document[passage.span] == passage.text != ""
+        assert passage.locator == document.locate(passage.span)
+        assert (passage.sentences[0].start, passage.sentences[-1].end) == (passage.span.start, passage.span.end)
+        assert hit.evidence
+        assert set(hit.evidence) <= set(passage.sentences)
+    for one, other in combinations([hit.passage for hit in every], 2):
+        assert one.document != other.document or not one.span.overlaps(other.span)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_more_hits_than_are_reranked_stay_in_order(
+    tmp_path: Path, store: Path, fake: FakeEmbedder, query: str
+) -> None:
     texts = {
-        f"{i:02}.txt": f"Number {i} tells of {words[i % 10]} and {words[i // 4]}. Then {words[i * 7 % 10]} number {i}."
+        f"{i:02}.txt": f"Number {i} tells of {WORDS[i % 10]} and {WORDS[i // 4]}. Then {WORDS[i * 7 % 10]} number {i}."
         for i in range(40)
     }
     docqa.sync(write_corpus(tmp_path / "corpus", texts), store, embedder=fake)
     retriever = Retriever.open(store, embedder=fake)
-    for query in ("honey bees", "Which queen of the swarm eats clover nectar?", "unknown words only", "?"):
-        every = retriever.retrieve(query, 100)
-        assert len(every) == len({hit.passage.document for hit in every}) == 40 > RERANKED
-        assert [hit.rank for hit in every] == list(range(1, 41))
-        assert [hit.score for hit in every] == sorted((hit.score for hit in every), reverse=True)
-        for k in (1, 7, RERANKED, RERANKED + 1, 30):
-            assert retriever.retrieve(query, k) == every[:k]
+    every = retriever.retrieve(query, 100)
+    assert {hit.passage.document for hit in every} == set(texts)
+    assert len(every) >= 40 > RERANKED
+    assert_sound(retriever, every)
+    for k in range(1, len(every) + 2):
+        assert retriever.retrieve(query, k) == every[:k]
+
+
+SECTIONS = [
+    "# Bees\n\n",
+    "## Hive\n\n",
+    "Bees make honey from nectar. ",
+    "The queen lays eggs in the hive. ",
+    "A swarm leaves the hive in May. ",
+    "It is cold. ",
+    "Wax melts at 62 degrees.\n\n",
+    "\n\n- Clover\n- Honey\n\n",
+    "| wax | 5 |\n|--|--|\n| honey | 7 |\n\n",
+    "No drone has a sting, so it is said in the meadow beside the old house of the keeper. ",
+]
+TEXTS = st.lists(st.sampled_from(SECTIONS), min_size=1, max_size=20).map("".join)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    texts=st.lists(TEXTS, min_size=1, max_size=6),
+    chunking=st.builds(Chunking, st.integers(8, 20)),
+    query=st.sampled_from([*QUERIES, "Does the queen leave the hive?"]),
+)
+def test_hits_of_any_documents_are_verbatim_apart_and_in_order(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], chunking: Chunking, query: str
+) -> None:
+    folder, fake = tmp_path_factory.mktemp("any"), FakeEmbedder()
+    corpus = write_corpus(folder / "corpus", {f"{i}.md": text for i, text in enumerate(texts)})
+    docqa.sync(corpus, folder / "embeddings", embedder=fake, chunking=chunking)
+    retriever = Retriever.open(folder / "embeddings", embedder=fake)
+    every = retriever.retrieve(query, 1_000)
+    assert every
+    assert_sound(retriever, every)
+    for hit in every:
+        tokens = sum(fake.count_tokens([hit.passage.quote(span) for span in hit.passage.sentences]))
+        assert len(hit.passage.sentences) == 1 or tokens <= MOST_PASSAGES * chunking.size
+    for k in range(1, len(every) + 2):
+        assert retriever.retrieve(query, k) == every[:k]
+
+
+TORN = (
+    "# Apiary\n\nThe keeper has nine hives beside the river. Honey is made from clover nectar by the bees.\n"
+    "Clover honey of these bees is sold in May. The shop has a green door and one window.\n"
+)
+
+
+def test_a_hit_may_reach_over_passages(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
+    query = "clover honey of the bees"
+    corpus = write_corpus(tmp_path / "corpus", {"a.md": TORN})
+    docqa.sync(corpus, store, embedder=fake, chunking=Chunking(20))
+    retriever = Retriever.open(store, embedder=fake)
+    assert retriever.summary.passages == 2
+    hit = retriever.retrieve(query, 1)[0]
+    honey, sold = "Honey is made from clover nectar by the bees.", "Clover honey of these bees is sold in May."
+    assert hit.passage.text == f"{honey}\n{sold}"
+    assert [hit.passage.quote(span) for span in hit.passage.sentences] == [honey, sold]
+    assert hit.passage.span == Span(TORN.index(honey), TORN.index(sold) + len(sold))
+    assert (hit.passage.document, hit.passage.title, hit.passage.locator) == ("a.md", "Apiary", "lines 3–4")
+    assert {hit.passage.quote(span) for span in hit.evidence} <= {honey, sold}
+    assert_sound(retriever, retriever.retrieve(query, 5))
 
 
 LEAVING = Exchange("When does a swarm of bees leave?", "A swarm leaves in May.")

@@ -1,12 +1,12 @@
 """Answering: hits → an Answer, that is evidence, quotes and confidence. Pure functions, no model and no index."""
 
-import math
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from docqa.confidence import Signals, estimate_confidence
 from docqa.types import Answer, Hit, Quote, Span, Verdict
 
 Scores = NDArray[np.float32]
@@ -15,17 +15,14 @@ MAX_QUOTES = 3
 
 COVERAGE_WEIGHT = 0.5
 """What finding all the query's terms in a sentence adds to its cosine, in [-1, 1], with the query."""
-EVIDENCE_MARGIN = 0.2
+EVIDENCE_MARGIN = 0.3
 """How far a second sentence may stand behind the best of its passage and still be evidence."""
-EVIDENCE_GAIN = 0.06
+EVIDENCE_GAIN = 0.04
 """What a second sentence must add to the matches of the query's tokens to be evidence: "It bakes for an hour" says
 nothing of the cake, the sentence before does."""
 QUOTE_MARGIN = 0.25
 """How far evidence may stand behind the best of the answer and still be quoted."""
 
-CONFIDENCE_WEIGHTS = (9.9, 4.0, 20.4, -17.9)
-"""Of the cosine of the best sentence or its passage, of its coverage, of the passage's token matches, and a constant;
-fitted by benchmarks/calibrate.py to questions of SQuAD 2.0 with and without the document that answers them."""
 CONFIDENCE_HITS = 5
 """How many hits the confidence looks at, however many are asked for."""
 ANSWERED_FROM, UNCERTAIN_FROM = 0.3, 0.1
@@ -40,25 +37,35 @@ VERDICTS: dict[Verdict, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """Sentences of one hit that speak to the query, in order, and how well the best does.
+class SentenceScores:
+    """How well each of the m sentences of a hit meets a query of q tokens.
 
-    ``similarity`` is its cosine, ``coverage`` the share of the query's information in it, ``match`` how well the
-    passage meets the query's tokens.
+    ``similarities`` ``(m,)`` are the cosines with the query, ``coverages`` ``(m,)`` the shares of the query's
+    information, ``matches`` ``(m, q)`` the best cosines of each of the query's tokens.
     """
+
+    similarities: Scores
+    coverages: Scores
+    matches: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Sentences of one hit that speak to the query, in order; how well the best does, and what that tells."""
 
     spans: tuple[Span, ...]
     strength: float
-    similarity: float
-    coverage: float
-    match: float
+    signals: Signals
 
 
 class Information:
     """What a query asks about: its terms, each weighing as much as it is rare in the corpus."""
 
-    def __init__(self, terms: Iterable[str], rarity: Callable[[str], float]) -> None:
-        self._weights = {term: rarity(term) for term in terms}
+    def __init__(self, terms: Mapping[float, Iterable[str]], rarity: Callable[[str], float]) -> None:
+        """Weigh lists of terms, each list counting as much as its key says; a term counts where it does most."""
+        self._weights: dict[str, float] = {}
+        for weight, listed in sorted(terms.items()):
+            self._weights |= {term: weight * rarity(term) for term in listed}
         self._total = sum(self._weights.values())
 
     def coverage(self, found: Set[str]) -> float:
@@ -66,38 +73,22 @@ class Information:
         return sum(self._weights[term] for term in self._weights.keys() & found) / self._total if self._total else 0.0
 
 
-def select_evidence(
-    spans: Sequence[Span], similarities: Scores, coverages: Scores, matches: Scores, weights: Scores
-) -> Evidence:
-    """Select the sentences of a passage that speak to the query: the best one, and perhaps a second.
+def select_evidence(scores: SentenceScores, weights: Scores) -> tuple[int, int | None, float]:
+    """Select the sentences of a hit that speak to the query: the best one, and perhaps a second.
 
     Args:
-        spans: of the m sentences.
-        similarities: ``(m,)``, cosines of the sentences' embeddings with the query's.
-        coverages: ``(m,)``, shares of the query's information that they hold.
-        matches: ``(m, q)``, the best cosine of each of the query's tokens in each sentence.
+        scores: of the sentences.
         weights: ``(q,)``, of the query's tokens.
+
+    Returns:
+        The numbers of the best sentence and of the second, if there is one, and the strength of the best.
     """
-    strengths = similarities + COVERAGE_WEIGHT * coverages + matches @ weights
+    strengths = scores.similarities + COVERAGE_WEIGHT * scores.coverages + scores.matches @ weights
     best = int(strengths.argmax())
-    gains = (np.maximum(matches, matches[best]) - matches[best]) @ weights
+    gains = (np.maximum(scores.matches, scores.matches[best]) - scores.matches[best]) @ weights
     near = (strengths >= strengths[best] - EVIDENCE_MARGIN) & (gains >= EVIDENCE_GAIN)
     merits = np.where(near, strengths + 2 * gains, -np.inf)
-    second = int(merits.argmax()) if near.any() else best
-    return Evidence(
-        tuple(spans[i] for i in sorted({best, second})),
-        float(strengths[best]),
-        float(similarities[best]),
-        float(coverages[best]),
-        float(matches.max(axis=0) @ weights),
-    )
-
-
-def estimate_confidence(evidence: Evidence) -> float:
-    """Estimate the probability that the corpus answers a query from its evidence, by logistic regression."""
-    *weights, constant = CONFIDENCE_WEIGHTS
-    signals = (evidence.similarity, evidence.coverage, evidence.match)
-    return 1 / (1 + math.exp(-constant - sum(w * s for w, s in zip(weights, signals, strict=True))))
+    return best, int(merits.argmax()) if near.any() else None, float(strengths[best])
 
 
 def answer(
@@ -119,7 +110,7 @@ def answer(
         min_confidence: from which the query counts as answered.
         asking_about: what a follow-up question was understood to be about.
     """
-    confidence = max((estimate_confidence(evidence) for _, evidence in found[:CONFIDENCE_HITS]), default=0.0)
+    confidence = max((estimate_confidence(evidence.signals) for _, evidence in found[:CONFIDENCE_HITS]), default=0.0)
     verdict: Verdict = "unanswered"
     if found and confidence >= min_confidence:
         verdict = "answered"

@@ -18,9 +18,9 @@ SENTENCE_WEIGHTS = (6, 0.1, 8)
 """Of a sentence's cosine with the query, of its BM25 and of its token matches, in the measure of a passage's score."""
 NEIGHBOUR_WEIGHT = 0.15
 """What each neighbour counts in a sentence's value: what stands between two good sentences belongs to them."""
-REACH = 4.5
+REACH = 4.2
 """How far a sentence may stand behind the best of all and still join a hit."""
-REMAINDER = 6.0
+REMAINDER = 5.5
 """How far one may stand behind and start a hit of its own, though its passage has one already."""
 BRIDGED = 2
 """How many weaker sentences in a row a hit may span to reach a good one."""
@@ -76,6 +76,11 @@ class ValuedSentence:
     def span(self) -> Span:
         """Return where it stands in its document."""
         return self.comparison.passage.sentences[self.number]
+
+    @property
+    def text(self) -> str:
+        """Return its words."""
+        return self.comparison.passage.quote(self.span)
 
     @property
     def similarity(self) -> float:
@@ -140,7 +145,7 @@ def drop_repeated(runs: Iterable[Run]) -> Iterator[Run]:
     """
     seen: list[str] = []
     for run in runs:
-        terms = [term for one in run.sentences for term in extract_terms(one.comparison.passage.quote(one.span))]
+        terms = [term for one in run.sentences for term in extract_terms(one.text)]
         words = f" {' '.join(terms)} "
         if len(terms) < FEWEST_TERMS or not any(words in other for other in seen):
             seen.append(words)

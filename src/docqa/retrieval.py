@@ -11,7 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docqa.answering import ANSWERED_FROM, CONFIDENCE_HITS, Evidence, Information, answer, select_evidence
+from docqa.answering import (
+    ANSWERED_FROM,
+    CONFIDENCE_HITS,
+    Evidence,
+    Information,
+    SentenceScores,
+    answer,
+    select_evidence,
+)
+from docqa.confidence import Signals, extract_names, is_denied
 from docqa.embedding import Embedder, Reranker, SentenceTransformerEmbedder
 from docqa.errors import EmbeddingError
 from docqa.framing import MOST_PASSAGES, Comparison, Run, ValuedSentence, drop_repeated, frame, keep_whole
@@ -29,7 +38,7 @@ sentence, see docs/retrieval.md."""
 RERANKED = 20
 """How many candidates are compared with the query token by token, and then by the reranker if there is one; token by
 token, 50 gain at most 0.2 points."""
-RERANK_WEIGHTS = (0.125, 0.15, 0.1, 0.125)
+RERANK_WEIGHTS = (0.125, 0.15, 0.1, 0.06)
 """Of the same standardised scores when the candidates are put in order ..."""
 PAIRS_WEIGHT = 0.2
 MATCH_WEIGHTS = np.array([6, 3, 3], np.float32)
@@ -189,18 +198,19 @@ class Retriever:
         return Comparison(row, passage, float(score), similarity, sizes, similarities, terms, matches), means
 
     def _hit(self, query: Understood, run: Run, rank: int) -> tuple[Hit, Evidence]:
-        information = Information(query.terms[1.0], self._generation.index.rarity)
-        sentences = run.sentences
-        evidence = select_evidence(
-            [one.span for one in sentences],
-            np.array([one.similarity for one in sentences], np.float32),
-            np.array([information.coverage(_terms_in_context(one)) for one in sentences], np.float32),
-            np.array([one.matches for one in sentences], np.float32),
-            query.weights,
+        scores = self._score_sentences(query, run)
+        best, second, strength = select_evidence(scores, query.weights)
+        spans = tuple(run.sentences[i].span for i in sorted({best} if second is None else {best, second}))
+        evidence = Evidence(spans, strength, _signals(query, run, scores, best))
+        return Hit(self._passage(run), run.best.value, rank, spans), evidence
+
+    def _score_sentences(self, query: Understood, run: Run) -> SentenceScores:
+        information = Information(query.information, self._generation.index.rarity)
+        return SentenceScores(
+            np.array([one.similarity for one in run.sentences], np.float32),
+            np.array([information.coverage(_terms_of([one])) for one in run.sentences], np.float32),
+            np.array([one.matches for one in run.sentences], np.float32),
         )
-        hit = Hit(self._passage(run), run.best.value, rank, evidence.spans)
-        # the passage has seen its headings, which may hold most of the question
-        return hit, replace(evidence, similarity=max(evidence.similarity, run.best.comparison.similarity))
 
     def _passage(self, run: Run) -> Passage:
         """Return the passage that a run is: an indexed one, a part of one, or one that reaches over several."""
@@ -276,7 +286,25 @@ def _fuse(candidates: Candidates, weights: tuple[float, float, float, float]) ->
     return np.asarray(sum(w * signal.standardised() for w, signal in zip(weights, signals, strict=True)), np.float32)
 
 
-def _terms_in_context(sentence: ValuedSentence) -> set[str]:
-    """Collect the terms of a sentence, of the headings above it and of its document's title."""
-    passage = sentence.comparison.passage
-    return set(extract_terms("\n".join([passage.title, *passage.headings, passage.quote(sentence.span)])))
+def _signals(query: Understood, run: Run, scores: SentenceScores, best: int) -> Signals:
+    """Read from a hit's sentences, of which one is the best, what they tell about the confidence."""
+    sentence, near = run.sentences[best], run.sentences[max(best - 1, 0) : best + 2]
+    matches = scores.matches @ query.weights
+    everywhere = float(scores.matches.max(axis=0) @ query.weights)
+    similarity = float(scores.similarities[best])
+    return Signals(
+        # the passage has seen its headings, which may hold most of the question
+        similarity=max(similarity, run.best.comparison.similarity),
+        coverage=float(scores.coverages[best]),
+        match=everywhere,
+        sentence_similarity=similarity,
+        scattered=everywhere - float(matches[best]),
+        unnamed=len(extract_names(query.text) - _terms_of(near)),
+        denied=is_denied(query.text, sentence.text),
+    )
+
+
+def _terms_of(sentences: Sequence[ValuedSentence]) -> set[str]:
+    """Collect the terms of sentences, of the headings above them and of their document's title."""
+    passage = sentences[0].comparison.passage
+    return set(extract_terms("\n".join([passage.title, *passage.headings, *(one.text for one in sentences)])))

@@ -24,8 +24,9 @@ def extract_terms(text: str) -> list[str]:
 
 
 def index_terms(passage: Passage) -> list[str]:
-    """List the terms a passage is found by: those of its document's title, its headings and its text."""
-    return extract_terms("\n".join([passage.title, *passage.headings, passage.text]))
+    """List the terms a passage is found by: those of its text, and twice those of its document's title and headings."""
+    above = extract_terms("\n".join([passage.title, *passage.headings]))
+    return above + above + extract_terms(passage.text)
 
 
 def index_sentence_terms(passage: Passage) -> list[list[str]]:

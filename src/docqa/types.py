@@ -105,7 +105,7 @@ class TokenEmbeddings:
     """Tokens as a model sees them in their text: ``ids`` ``(t,)`` of its vocabulary, embeddings ``rows`` ``(t, d)``."""
 
     ids: NDArray[np.int32]
-    rows: NDArray[np.float32] | NDArray[np.int8]
+    rows: NDArray[np.float32] | NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.ids)

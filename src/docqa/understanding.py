@@ -13,7 +13,6 @@ import numpy as np
 from docqa.embedding import Embedder
 from docqa.errors import EmbeddingError
 from docqa.index import Index, Scores
-from docqa.matching import compress_tokens
 from docqa.terms import extract_terms
 from docqa.types import Embeddings, Exchange, QueryEmbeddings, TokenEmbeddings
 
@@ -45,6 +44,11 @@ class Understood:
     weights: Scores
     terms: dict[float, list[str]]
     asking_about: str = ""
+
+    @property
+    def information(self) -> dict[float, list[str]]:
+        """Return the terms that its evidence should hold: its own, and less those of the question it leans on."""
+        return {weight: terms for weight, terms in self.terms.items() if weight in (1.0, CARRIED_QUERY)}
 
 
 def understand(query: str, history: Sequence[Exchange], embedder: Embedder, index: Index) -> Understood:
@@ -81,10 +85,9 @@ def _embed(query: str, embedder: Embedder, index: Index) -> QueryEmbeddings:
 
 
 def _weigh(embedded: QueryEmbeddings, index: Index) -> tuple[TokenEmbeddings, Scores]:
-    """Compress a query's tokens and weigh each by its rarity; the weights' sum is 1."""
-    tokens = compress_tokens(embedded.tokens)
-    rarity = index.token_rarity(tokens.ids)
-    return tokens, np.asarray(rarity / max(float(rarity.sum()), 1e-9), np.float32)
+    """Weigh a query's tokens by their rarity; the weights' sum is 1."""
+    rarity = index.token_rarity(embedded.tokens.ids)
+    return embedded.tokens, np.asarray(rarity / max(float(rarity.sum()), 1e-9), np.float32)
 
 
 def _subject(history: Sequence[Exchange]) -> str:
