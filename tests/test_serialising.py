@@ -44,6 +44,7 @@ def test_an_answer_as_json() -> None:
             "verdict": "answered",
             "asking_about": "what?",
             "confidence": 0.9877,
+            "calibrated": True,
             "quotes": [
                 {"document": 'é/a "q".md', "span": [8, 12], "text": "Two.", "citation": "Über, § A › B, line 2"}
             ],
@@ -55,7 +56,7 @@ def test_an_answer_as_json() -> None:
 def test_no_answer_as_json() -> None:
     expected = {
         "query": "why?", "answered": False, "verdict": "unanswered", "asking_about": "",
-        "confidence": 0.0, "quotes": [], "hits": [],
+        "confidence": 0.0, "calibrated": True, "quotes": [], "hits": [],
     }  # fmt: skip
     assert same(answer_to_json(Answer("why?", (), (), 0.0, "unanswered")), expected)
 

@@ -22,7 +22,8 @@ BM25_FILES = (
     "vocab.index.json",
 )
 ARRAYS = ("passages.faiss", "sentences.npy", "starts.npy", "token_ids.npy", "token_starts.npy", "tokens.npy")
-FILES = {*ARRAYS, *(f"{folder}/{name}" for folder in ("pairs", "terms") for name in BM25_FILES), "texts.sqlite"}
+BM25_FOLDERS = ("pairs", "sentence_terms", "terms")
+FILES = {*ARRAYS, *(f"{folder}/{name}" for folder in BM25_FOLDERS for name in BM25_FILES), "texts.sqlite"}
 
 
 @pytest.fixture

@@ -34,6 +34,11 @@ VERDICTS: dict[Verdict, str] = {
     "unanswered": "These documents do not answer this.",
 }
 """What the verdicts are called for people."""
+UNCALIBRATED = (
+    "Whether this answers the question is a rough guess: the confidence was not calibrated for this model; "
+    "'docqa evaluate' measures it on your own questions."
+)
+"""What people are told of answers that are not ``calibrated``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ ABOUT_WEIGHTS = (9.9, 4.0, 20.4, -17.9)
 SAYS_WEIGHTS = (3.8, 0.3, -2.6, -1.0, -3.5, 0.25)
 """Of `Signals.says` and a constant, fitted to SQuAD 2.0's questions and those written to look answerable, each of which
 counts a tenth: people seldom ask such."""
+CALIBRATED_FOR = "all-MiniLM-L6-v2"
+"""The model whose evidence the weights were fitted to."""
 MOST_UNNAMED = 2
 """More names than that, missing, say no more."""
 

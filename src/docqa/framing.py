@@ -50,13 +50,13 @@ class Comparison:
     terms: Scores
     matches: Scores
 
-    def values(self, weights: Scores) -> Scores:
+    def values(self, weights: Scores) -> NDArray[np.float64]:
         """Value the sentences so that the best is worth the passage's score; ``weights`` are of the query's tokens."""
         cosine, terms, match = SENTENCE_WEIGHTS
         alone = cosine * self.similarities + terms * self.terms + match * (self.matches @ weights)
         edged = np.concatenate([alone[:1], alone, alone[-1:]])
         smooth = (1 - 2 * NEIGHBOUR_WEIGHT) * alone + NEIGHBOUR_WEIGHT * (edged[:-2] + edged[2:])
-        return np.asarray(self.score + smooth - smooth.max(), np.float32)
+        return self.score + np.asarray(smooth - smooth.max(), np.float64)
 
 
 @dataclass(frozen=True, slots=True)

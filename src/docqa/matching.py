@@ -57,7 +57,7 @@ def match_tokens(
         return best, np.zeros(3, np.float32)
     dimension = query.rows.shape[1]
     rows = LEVELS[passage.rows].reshape(len(passage), -1)[:, :dimension]
-    cosines = _unit(np.asarray(query.rows, np.float32)) @ _unit(rows).T
+    cosines = _unit(np.asarray(query.rows, np.float32)) @ rows.T / np.sqrt(np.einsum("ij,ij->i", rows, rows))
     starts = np.cumsum(token_counts) - token_counts
     best[token_counts > 0] = np.maximum.reduceat(cosines, starts[token_counts > 0], axis=1).T
     together = (weights @ maximum_filter1d(cosines, NEAR, axis=1, mode="nearest")).max()

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from docqa.answering import VERDICTS
+from docqa.answering import UNCALIBRATED, VERDICTS
 from docqa.types import Answer, CorpusDiff, Hit, Passage, Span, SyncReport
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
@@ -22,7 +22,9 @@ def print_json(value: object) -> None:
 
 
 def print_answer(answer: Answer) -> None:
-    """Print the quotes of an answer, or its verdict and the closest passages."""
+    """Print the quotes of an answer, or its verdict and the closest passages; to stderr, how rough a guess it is."""
+    if not answer.calibrated:
+        print(UNCALIBRATED, file=sys.stderr)
     if not answer.answered:
         closest = " The closest passages:" if answer.verdict == "unanswered" and answer.hits else ""
         print(f"{VERDICTS[answer.verdict]}{closest}\n")

@@ -20,7 +20,7 @@ from docqa.answering import (
     answer,
     select_evidence,
 )
-from docqa.confidence import Signals, extract_names, is_denied
+from docqa.confidence import CALIBRATED_FOR, Signals, extract_names, is_denied
 from docqa.embedding import Embedder, Reranker, SentenceTransformerEmbedder
 from docqa.errors import EmbeddingError
 from docqa.framing import MOST_PASSAGES, Comparison, Run, ValuedSentence, drop_repeated, frame, keep_whole
@@ -149,7 +149,8 @@ class Retriever:
             return answer(query, [], k, self._cite)
         asked = self._understand(query, history)
         found = self._search(asked, max(k, CONFIDENCE_HITS))
-        return answer(query, found, k, self._cite, min_confidence=least, asking_about=asked.asking_about)
+        answered = answer(query, found, k, self._cite, min_confidence=least, asking_about=asked.asking_about)
+        return replace(answered, calibrated=self._embedder.name == CALIBRATED_FOR)
 
     def _understand(self, query: str, history: Sequence[Exchange]) -> Understood:
         return understand(query, history, self._embedder, self._generation.index)

@@ -31,6 +31,7 @@ def answer_to_json(answer: Answer) -> JSON:
         "verdict": answer.verdict,
         "asking_about": answer.asking_about,
         "confidence": round(answer.confidence, 4),
+        "calibrated": answer.calibrated,
         "quotes": [_quote(quote) for quote in answer.quotes],
         "hits": [hit_to_json(hit) for hit in answer.hits],
     }

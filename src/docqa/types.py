@@ -166,6 +166,7 @@ class Answer:
     ``answered``, ``uncertain`` (these are the closest passages, but they may not answer it) or ``unanswered``. Only an
     answered query has ``quotes``; ``hits`` are otherwise merely the closest passages. ``asking_about`` is what a
     follow-up question was understood to be about, from the conversation before it; empty when it stands alone.
+    ``calibrated`` is whether the confidence was fitted with the model that was asked; with others it is a rough guide.
     """
 
     query: str
@@ -174,6 +175,7 @@ class Answer:
     confidence: float
     verdict: Verdict
     asking_about: str = ""
+    calibrated: bool = True
 
     @property
     def answered(self) -> bool:

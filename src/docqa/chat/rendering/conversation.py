@@ -1,5 +1,6 @@
 """The conversation as HTML: questions, answers and the cards of their passages."""
 
+from docqa.answering import UNCALIBRATED
 from docqa.chat.citing import cited_hit, hit_citation, quote_citation
 from docqa.chat.rendering.marking import escape, mark_passage
 from docqa.chat.rendering.wording import count, strength, summary, verdict
@@ -80,10 +81,11 @@ def _answer(answer: Answer, number: int, cards: str) -> str:
     listing = f'<ol class="docqa-cards" aria-label="Passages">{cards}</ol>' if cards else ""
     if listing and answer.verdict == "unanswered":
         listing = f'<details class="docqa-closest"><summary>Show the closest passages</summary>{listing}</details>'
+    note = "" if answer.calibrated else f'<p class="docqa-note">{escape(UNCALIBRATED)}</p>'
     return (
         f'<div class="docqa-answer docqa-{answer.verdict}">'
         f'<p class="docqa-verdict"><span class="docqa-sign" aria-hidden="true"></span>{escape(verdict(answer))}</p>'
-        f"{quotes}{listing}</div>"
+        f"{note}{quotes}{listing}</div>"
     )
 
 
