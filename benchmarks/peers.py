@@ -22,8 +22,9 @@ os.environ |= {
 
 from docqa import SentenceTransformerEmbedder, Span
 from figures import Columns, add_figures
+from measuring import Ask, Reply, make_hit, measure
 from quality import add_arguments, run
-from question_sets import Ask, QuestionSet, Reply, make_hit, measure
+from question_sets import QuestionSet
 
 BATCH = 1_000
 """Chroma takes no more than some thousand texts at a time."""

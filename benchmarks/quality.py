@@ -19,20 +19,8 @@ from docqa.chunking import DEFAULT_CHUNKING
 from docqa.store import Generation, open_generation
 from docqa.terms import extract_terms
 from figures import Columns, add_figures, describe_columns, merge_columns
-from question_sets import (
-    DEEP,
-    SETS,
-    Ask,
-    Question,
-    QuestionSet,
-    Reply,
-    ask_all,
-    compute_ndcg,
-    load_sets,
-    measure,
-    measure_refusals,
-    sample_by_document,
-)
+from measuring import DEEP, Ask, Reply, ask_all, compute_ndcg, measure, measure_refusals
+from question_sets import SETS, Question, QuestionSet, load_sets, sample_by_document
 
 DENSE, BM25, DOCQA = "dense only", "BM25 only", "docqa"
 PASSAGES = f"whole sentences, {DEFAULT_CHUNKING.size} tokens"

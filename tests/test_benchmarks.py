@@ -9,20 +9,17 @@ import pytest
 
 from docqa import Exchange, Hit, Passage, Span
 from figures import describe_columns, merge_columns
-from quality import main
-from question_sets import (
-    Question,
+from measuring import (
     Reply,
     Shortening,
     compute_ndcg,
-    load_followups,
-    load_sets,
     make_hit,
     measure_answers,
     measure_excerpts,
     measure_refusals,
-    sample_by_document,
 )
+from quality import main
+from question_sets import Question, load_followups, load_sets, sample_by_document
 
 TEXT = "One two three four. Five six seven. Eight nine ten eleven. Twelve."
 ONE, FIVE, EIGHT, TWELVE = (
