@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what both tables take."""
     beside = Path(__file__).parents[2] / "shared/eval"
     parser.add_argument("folder", nargs="?", type=Path, default=beside, help="where the question sets are")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="measure only these")
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=SETS, help="measure only these; none, to print FILE")
     parser.add_argument("--questions", type=int, metavar="N", help="ask only about N questions of each set")
     parser.add_argument("--store", type=Path, metavar="DIR", help="keep docqa's indexes in DIR for the next run")
     parser.add_argument("--json", type=Path, metavar="FILE", help="add the figures to FILE, and print all it has")

@@ -168,3 +168,9 @@ def test_a_missing_set_is_named(
     monkeypatch.setattr("sys.argv", ["quality.py", str(tmp_path)])
     assert main() == 2
     assert f"no question set at '{tmp_path / 'squad'}'" in capsys.readouterr().err
+
+
+def test_the_page_shows_the_figures_kept_beside_it() -> None:
+    docs = Path(__file__).parent.parent / "docs"
+    columns = json.loads((docs / "benchmarks.json").read_text("utf-8"))
+    assert describe_columns(columns) in (docs / "benchmarks.md").read_text("utf-8")
