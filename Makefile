@@ -3,20 +3,23 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
+FIGURES := build/benchmarks.json
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install chat sync test lint types unit browser quality clean
+.PHONY: help install chat sync test lint types unit browser bench-quality bench-peers clean
 
 help:
-	@echo "make chat     install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
-	@echo "make sync     install what is missing, make embeddings/ agree with corpus/"
-	@echo "make test     install what is missing, lint, check types, run all tests (with a real browser)"
-	@echo "make install  only make the environment in $(VENV)"
-	@echo "make quality  measure retrieval on the evaluation sets, if they are beside the project"
-	@echo "make clean    remove the environment and the caches; corpus/ and embeddings/ stay"
+	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
+	@echo "make sync           install what is missing, make embeddings/ agree with corpus/"
+	@echo "make test           install what is missing, lint, check types, run all tests (with a real browser)"
+	@echo "make install        only make the environment in $(VENV)"
+	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
+	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
+	@echo "make clean          remove the environments and the caches; corpus/ and embeddings/ stay"
 
 install: $(VENV)/installed
 
@@ -52,8 +55,19 @@ browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| ($(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium >/dev/null)
 
-quality: install
+bench-quality: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/quality.py
 
+$(PEERS)/installed: pyproject.toml constraints.txt benchmarks/peers-requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --constraint constraints.txt --requirement benchmarks/peers-requirements.txt \
+		--editable '.[evaluate]'
+	@touch $@
+
+bench-peers: $(PEERS)/installed
+	rm -f $(FIGURES)
+	$(PEERS)/bin/python benchmarks/quality.py --json $(FIGURES) >/dev/null
+	$(PEERS)/bin/python benchmarks/peers.py --json $(FIGURES)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,101 +1,148 @@
-"""Measure retrieval on question sets with known answers, beside the plain ways of doing it on the same passages.
+"""Measure docqa on the four question sets, beside the plain ways of doing it on the same passages.
 
-A set is a folder with ``documents/`` and ``questions.jsonl``: ``question``, ``document``, ``spans`` that answer,
-``answerable``. The sets stand beside the project, in ``../shared/eval``, or in the folder given; none is part of it.
+The sets stand beside the project, in ``../shared/eval``, or in the folder given; none is part of it. docs/benchmarks.md
+describes them and defines every figure. The table is printed as Markdown.
 """
 
 import argparse
-import json
+import shutil
+import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 import docqa
-from docqa.index import Index
+from docqa.chunking import DEFAULT_CHUNKING
 from docqa.store import Generation, open_generation
 from docqa.terms import extract_terms
+from figures import Columns, add_figures, describe_columns, merge_columns
+from measuring import DEEP, Ask, Reply, ask_all, compute_ndcg, measure, measure_refusals
+from question_sets import SETS, Question, QuestionSet, load_sets, sample_by_document
 
-Rank = Callable[[str], list[docqa.Passage]]
-"""Gives the five best passages of a question."""
-
-K = 5
+DENSE, BM25, DOCQA = "dense only", "BM25 only", "docqa"
+PASSAGES = f"whole sentences, {DEFAULT_CHUNKING.size} tokens"
 
 
-def main() -> None:
-    """Print the table of one set."""
+def main() -> int:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parents[2] / "shared/eval/squad")
-    folder = parser.parse_args().folder
-    if not folder.exists():
-        parser.error(f"no question set at {folder}")
-    with tempfile.TemporaryDirectory() as store:
-        report = docqa.sync(folder / "documents", store)
-        print(f"{report.passages} passages embedded in {report.seconds:.0f} s\n")
-        measure(folder, Path(store))
+    add_arguments(parser)
+    return run(parser.parse_args(), measure_set)
 
 
-def measure(folder: Path, store: Path) -> None:
-    """Print recall and latency of each way over the answerable questions of a set."""
-    lines = (folder / "questions.jsonl").read_text("utf-8").splitlines()
-    questions = [question for question in map(json.loads, lines) if question["answerable"]]
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what both tables take."""
+    beside = Path(__file__).parents[2] / "shared/eval"
+    parser.add_argument("folder", nargs="?", type=Path, default=beside, help="where the question sets are")
+    parser.add_argument("--sets", nargs="*", choices=SETS, default=SETS, help="measure only these; none, to print FILE")
+    parser.add_argument("--questions", type=int, metavar="N", help="ask only about N questions of each set")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="keep docqa's indexes in DIR for the next run")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="add the figures to FILE, and print all it has")
+
+
+def run(args: argparse.Namespace, measure_one: Callable[[QuestionSet, Path, Columns], None]) -> int:
+    """Measure the sets one after the other, and print the table; the figures are kept after each."""
+    columns: Columns = {}
+    with tempfile.TemporaryDirectory(prefix="docqa-") as folder:
+        try:
+            for asked in load_sets(args.folder, Path(folder), args.sets, args.questions):
+                measure_one(asked, (args.store or Path(folder) / "stores") / asked.name, columns)
+                if args.json:
+                    merge_columns(args.json, columns)
+        except FileNotFoundError as exc:
+            print(exc, file=sys.stderr)
+            return 2
+    print(describe_columns(merge_columns(args.json, columns) if args.json else columns))
+    return 0
+
+
+def measure_set(asked: QuestionSet, store: Path, columns: Columns) -> None:
+    """Measure the three systems on one set."""
     embedder = docqa.SentenceTransformerEmbedder()
+    print(f"{asked.name}: indexing", file=sys.stderr)
+    docqa.sync(asked.corpus, store, embedder=embedder)
+    for name, ask in open_systems(store, embedder).items():
+        add_figures(columns, name, {"passages": PASSAGES, **measure(asked, ask, embedder.count_tokens, name)})
+    if asked.name == "followups":
+        ndcg = measure_history(asked.questions, docqa.Retriever.open(store, embedder=embedder))
+        add_figures(columns, DOCQA, {"followups.history": ndcg})
+    if asked.name == "squad":
+        there, gone = ask_without(asked, store, embedder)
+        for name in there:
+            add_figures(columns, name, measure_refusals(there[name], gone[name], refuses=name == DOCQA))
+
+
+def open_systems(store: Path, embedder: docqa.Embedder) -> dict[str, Ask]:
+    """Open an index as three systems."""
     generation = open_generation(store)
     retriever = docqa.Retriever(generation, embedder)
-    ways: dict[str, Rank] = {
-        "embeddings of passages only": lambda query: by_embedding(generation, embedder, query),
-        "BM25 only": lambda query: by_terms(generation, query),
-        "docqa": lambda query: [hit.passage for hit in retriever.retrieve(query, K)],
+
+    def ask(query: str, k: int) -> Reply:
+        answer = retriever.ask(query, k)
+        return Reply(answer.hits, answer.confidence, answer.answered)
+
+    return {
+        DENSE: lambda query, k: ask_embeddings(generation, embedder, query, k),
+        BM25: lambda query, k: ask_terms(generation, query, k),
+        DOCQA: ask,
     }
-    print(f"| {len(questions)} questions, {len(generation.index)} passages | first | among five | median ms |")
-    print("|---|---:|---:|---:|")
-    for name, rank in ways.items():
-        first, among, milliseconds = score(questions, rank)
-        print(f"| {name} | {first:.1f} | {among:.1f} | {milliseconds:.1f} |", flush=True)
 
 
-def score(questions: list[dict], rank: Rank) -> tuple[float, float, float]:  # type: ignore[type-arg]
-    """Return the percentages of questions answered by the first and by one of five passages, and the median time."""
-    ranks, times = [], []
-    for question in questions:
-        started = time.perf_counter()
-        passages = rank(question["question"])
-        times.append(time.perf_counter() - started)
-        ranks.append(next((i for i, passage in enumerate(passages) if answers(passage, question)), K))
-    return (
-        100 * float(np.mean([rank == 0 for rank in ranks])),
-        100 * float(np.mean([rank < K for rank in ranks])),
-        1000 * median(times),
-    )
-
-
-def answers(passage: docqa.Passage, question: dict) -> bool:  # type: ignore[type-arg]
-    """Tell whether a passage of the right document holds a gold span."""
-    return passage.document == question["document"] and any(
-        passage.span.start <= start and end <= passage.span.end for start, end in question["spans"]
-    )
-
-
-def by_embedding(generation: Generation, embedder: docqa.Embedder, query: str) -> list[docqa.Passage]:
+def ask_embeddings(generation: Generation, embedder: docqa.Embedder, query: str, k: int) -> Reply:
     """Rank by the inner product of passage and question, as most tools do."""
-    candidates = generation.index.search(embedder.embed_query(query).query, {}, K)
-    return best(generation, candidates.rows, candidates.passage.scores)
+    found = generation.index.search(embedder.embed_query(query).query, {}, k)
+    return best(generation, found.rows, found.passage.scores, k)
 
 
-def by_terms(generation: Generation, query: str) -> list[docqa.Passage]:
+def ask_terms(generation: Generation, query: str, k: int) -> Reply:
     """Rank by BM25."""
-    index: Index = generation.index
-    candidates = index.search(np.zeros(index.dimension, np.float32), {1.0: extract_terms(query)}, K)
-    return best(generation, candidates.rows, candidates.terms.scores)
+    nothing = np.zeros(generation.index.dimension, np.float32)
+    found = generation.index.search(nothing, {1.0: extract_terms(query)}, k)
+    return best(generation, found.rows, found.terms.scores, k)
 
 
-def best(generation: Generation, rows: np.ndarray, scores: np.ndarray) -> list[docqa.Passage]:
-    """Return the passages of the best rows."""
-    return [generation.texts.passage(int(rows[i])) for i in np.argsort(-scores, kind="stable")[:K]]
+def best(generation: Generation, rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Reply:
+    """Reply with the passages of the best rows, and the best score for a confidence."""
+    order = np.argsort(-scores, kind="stable")[:k]
+    hits = [
+        docqa.Hit(generation.texts.passage(int(rows[i])), float(scores[i]), rank, ()) for rank, i in enumerate(order, 1)
+    ]
+    return Reply(hits, hits[0].score)
+
+
+def measure_history(questions: list[Question], retriever: docqa.Retriever) -> float:
+    """Ask the last question of each conversation with what was said before it."""
+    replies = [Reply(retriever.ask(one.text, DEEP, history=one.history).hits) for one in questions]
+    return compute_ndcg(questions, replies, 5)
+
+
+def ask_without(asked: QuestionSet, store: Path, embedder: docqa.Embedder) -> tuple[dict[str, list[Reply]], ...]:
+    """Ask some questions on each document of the whole corpus, and of the corpus without that document."""
+    there: dict[str, list[Reply]] = {name: [] for name in (DENSE, BM25, DOCQA)}
+    gone: dict[str, list[Reply]] = {name: [] for name in (DENSE, BM25, DOCQA)}
+    for document, questions in sample_by_document(asked.questions).items():
+        queries = [question.text for question in questions]
+        for replies, systems in (
+            (there, open_systems(store, embedder)),
+            (gone, open_without(document, asked.corpus, store, embedder)),
+        ):
+            for name, ask in systems.items():
+                replies[name] += ask_all(queries, ask, f"{name}, without {document}")[1]
+    return there, gone
+
+
+def open_without(document: str, corpus: Path, store: Path, embedder: docqa.Embedder) -> dict[str, Ask]:
+    """Take a document out of the corpus, sync a copy of its index, and open that."""
+    with tempfile.TemporaryDirectory() as folder:
+        rest, copied = Path(folder) / "corpus", Path(folder) / "store"
+        shutil.copytree(corpus, rest, ignore=shutil.ignore_patterns(document))
+        shutil.copytree(store, copied)
+        docqa.sync(rest, copied, embedder=embedder)
+        return open_systems(copied, embedder)  # which holds the files open
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
