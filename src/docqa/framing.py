@@ -115,7 +115,8 @@ class Run:
 def frame(comparisons: Sequence[Comparison], weights: Scores, most: int) -> Iterator[Run]:
     """Yield runs of at most so many tokens, best first, no sentence in two.
 
-    A run stays within its document and section. What it leaves of a passage makes another only where it is good.
+    A run stays within its document, under one heading path. What it leaves of a passage makes another run only where
+    that is good.
 
     Args:
         comparisons: the passages, in any order.

@@ -1,10 +1,11 @@
 """Retrieval: query → hits, by three readings of the corpus fused into one score, and the answer drawn from them."""
 
+import heapq
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 
@@ -158,12 +159,13 @@ class Retriever:
     def _search(self, query: Understood, k: int) -> list[tuple[Hit, Evidence]]:
         candidates = self._generation.index.search(query.embedding, query.terms, k)
         scores = _fuse(candidates, CANDIDATE_WEIGHTS)
-        order = np.lexsort((candidates.rows, -scores))[: max(k, RERANKED)]
+        order = np.lexsort((candidates.rows, -scores))
         first = self._reorder(query, self._rerank(query, candidates, order[:RERANKED]))
         below = min(one.score for one in first) - scores[order[: len(first)]].min()
         rest = (self._compare(query, candidates, int(i), below + scores[i])[0] for i in order[RERANKED:])
         most = MOST_PASSAGES * self._generation.manifest.chunking.size
-        runs = chain(frame(first, query.weights, most), (keep_whole(one, query.weights) for one in rest))
+        whole = (keep_whole(one, query.weights) for one in rest)
+        runs = heapq.merge(frame(first, query.weights, most), whole, key=lambda run: -run.best.value)
         hits = islice(drop_repeated(runs), k)
         return [self._hit(query, run, rank) for rank, run in enumerate(hits, start=1)]
 
@@ -179,7 +181,7 @@ class Retriever:
             return first
         first = sorted(first, key=lambda one: (-one.score, one.row))
         texts = [embedded_text(one.passage)[0] for one in first]
-        judged = self._reranker.score(f"{query.asking_about} {query.text}".strip(), texts)
+        judged = self._reranker.score(_as_text(f"{query.asking_about} {query.text}".strip()), texts)
         if judged.shape != (len(first),) or not np.isfinite(judged).all():
             raise EmbeddingError(f"the model '{self._reranker.name}' gave scores of a wrong shape or value")
         scores = [one.score for one in first]
@@ -278,7 +280,11 @@ def _checked(query: str, k: int) -> str:
         raise ValueError("the query is blank; ask a question")
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    # a terminal passes bytes that are no text on as lone surrogates
+    return _as_text(query)
+
+
+def _as_text(query: str) -> str:
+    """Replace lone surrogates, as which a terminal passes on bytes that are no text."""
     return query.encode("utf-8", "replace").decode()
 
 
