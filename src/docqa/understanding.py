@@ -27,7 +27,7 @@ FEW_TERMS = 2
 POINTING_BACK = re.compile(
     r"^\s*(?:and|but|so|also|then|what about|how about|why not)\b"
     r"|\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers|this|these|those|else|others?)\b"
-    r"|\b(?:which|this|that|the|other|another) ones?\b|\b(?:about|of|for|with|after|before|do|did|does) that\b"
+    r"|\b(?:which|this|that|other|another) ones?\b|\b(?:about|of|for|with|after|before|do|did|does) that\b"
     r"|\b(?:that|there)\W*$",
     re.IGNORECASE,
 )
