@@ -44,7 +44,7 @@ def test_every_document_is_listed_with_what_is_known_of_it():
     assert "2 documents with 1,204 passages, indexed 9 September 2001 at " in text
     assert re.search(r"Beta Changed on diskb\.mdMarkdown · 1 passage · changed 9 September 2001 at \d\d:\d\d", text)
     assert "Alpha Deleted on disknotes/a.pdfPDF · 12 pages · 1,203 passages" in text
-    assert "new.txt New, not embedded yetnew.txtPlain text" in text
+    assert "new.txt New, not embedded yetPlain text" in text
     assert "1 file skippeda.binnot text" in text
 
 
@@ -90,6 +90,7 @@ def test_the_tabs_are_tabs():
     reading = Reading(render_tabs())
     assert reading.attributes("role") == ["tablist", "tab", "tab"]
     assert reading.attributes("aria-selected") == ["true", "false"]
+    assert reading.attributes("aria-controls") == ["docqa-talk", "docqa-documents"]
 
 
 def test_a_very_long_list_is_cut_and_says_so():
@@ -140,9 +141,9 @@ def test_an_added_document_is_found_after_a_sync(library: Library):
 
 
 def test_what_cannot_be_added_comes_back_with_the_reason(library: Library):
-    assert library.add("run.exe", b"x").problem.startswith("Docqa does not read .exe")
-    assert library.add("cake copy.md", b"").problem == "The file is empty"
-    assert library.add("cake.md", CAKE.encode()).problem == "It is there already, as 'cake.md'"
+    assert library.add("run.exe", b"x").problem.startswith("docqa does not read .exe; it reads ")
+    assert library.add("cake copy.md", b"").problem == "the file is empty"
+    assert library.add("cake.md", CAKE.encode()).problem == "it is there already, as 'cake.md'"
 
 
 def test_a_removed_document_leaves_no_trace_in_the_index(library: Library, store: Path):
@@ -379,9 +380,9 @@ def test_hostile_names_and_oversized_files_do_no_harm(page, server):
     uploads = page.locator(".docqa-uploads li")
     expect(uploads).to_have_count(4)
     expect(uploads.nth(0)).to_contain_text("✓ Added as “_img src=x onerror=hacked=1_.md”")
-    expect(uploads.nth(1)).to_contain_text("✗ Not added: Docqa does not read .exe; it reads ")
-    expect(uploads.nth(2)).to_contain_text("✗ Not added: The file is empty")
-    expect(uploads.nth(3)).to_contain_text("✗ Not added: It is larger than the 50 MB docqa reads; divide it.")
+    expect(uploads.nth(1)).to_contain_text("✗ Not added: docqa does not read .exe; it reads ")
+    expect(uploads.nth(2)).to_contain_text("✗ Not added: the file is empty")
+    expect(uploads.nth(3)).to_contain_text("✗ Not added: it is larger than the 50 MB docqa reads; divide it")
     expect(page.locator("#docqa-announcer")).to_have_text("1 of 4 files added")
     photograph(page, "documents-problems-light")
     await_sync(page)
@@ -418,6 +419,7 @@ def test_everything_can_be_done_with_the_keyboard(page, server):
     page.keyboard.press("ArrowRight")
     expect(tab).to_be_focused()
     expect(tab).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tabpanel", name="Documents")).to_be_visible()
     button = page.get_by_role("button", name="Remove cake.md")
     button.focus()
     page.keyboard.press("Enter")
@@ -439,7 +441,7 @@ def test_many_documents_stay_readable_in_a_small_dark_window(open_page, server):
         photograph(page, "documents-many-narrow-dark")
         assert page.evaluate("document.documentElement.scrollWidth") == 390
         page.get_by_label("Search the documents").fill("note 17")
-        expect(page.locator(".docqa-found")).to_have_text("11 of 302 documents")
+        expect(page.locator(".docqa-found")).to_have_text("13 of 302 documents")
         assert page.evaluate(CONTRASTS) == []
     finally:
         for number in range(300):

@@ -155,6 +155,8 @@ def _wire_edits(page: Page, library: Library) -> None:
     outputs = [page.timer, page.notice, page.course, page.header, page.welcome, *_listing(page)]
     triggers = [page.notice.sync, page.welcome.sync, page.desk.sync]
     _on(triggers, sync, outputs=outputs, **QUIET)
+    # files may be added while those before them are embedded
+    page.desk.added(sync, outputs=outputs, trigger_mode="always_last", **QUIET)
     page.desk.remove(remove, outputs=outputs, trigger_mode="multiple", **QUIET)
     page.course.dismiss(lambda: "", outputs=page.course, **QUIET)
 

@@ -1,6 +1,6 @@
 // Runs once for every part of the page, given `element`, `trigger` and `watch` by Gradio.
 // A part's buttons say what they do in data-action; most of it happens in Python.
-const FOR_PYTHON = ['passage', 'document', 'example', 'sync', 'dismiss', 'close', 'restart', 'download', 'alone', 'vote', 'remove'];
+const FOR_PYTHON = ['passage', 'document', 'example', 'sync', 'dismiss', 'close', 'restart', 'download', 'alone', 'vote'];
 
 const small = window.matchMedia('(max-width: 800px)');
 let returnTo = null;

@@ -12,6 +12,9 @@ function show(view) {
     const chosen = tab.dataset.view === view;
     tab.setAttribute('aria-selected', String(chosen));
     tab.tabIndex = chosen ? 0 : -1;
+    const panel = document.getElementById(tab.getAttribute('aria-controls'));
+    panel?.setAttribute('role', 'tabpanel');
+    panel?.setAttribute('aria-labelledby', tab.id);
   });
 }
 
@@ -36,14 +39,14 @@ async function sendAll(files) {
   let added = 0;
   for (const [number, file] of files.entries()) added += await sendOne(file, items[number]);
   announce(`${added} of ${files.length} ${files.length === 1 ? 'file' : 'files'} added`);
-  if (added) trigger('sync');
+  if (added) trigger('added');
 }
 
 async function sendOne(file, item) {
   const zone = element.querySelector('.docqa-zone');
   const tooLarge = file.size > Number(zone.dataset.most);
   const {path, problem} = tooLarge
-    ? {problem: `It is larger than the ${zone.dataset.limit} docqa reads; divide it.`}
+    ? {problem: `it is larger than the ${zone.dataset.limit} docqa reads; divide it`}
     : await send(file, item.querySelector('progress'));
   item.querySelector('progress').remove();
   item.className = path ? 'docqa-upload-done' : 'docqa-upload-problem';
@@ -55,12 +58,12 @@ async function sendOne(file, item) {
 function send(file, bar) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
-    const broken = () => resolve({problem: 'It could not be sent. A folder cannot; choose the files in it.'});
+    const broken = () => resolve({problem: 'it could not be sent; of a folder, choose the files in it'});
     request.open('POST', `docqa/documents?${new URLSearchParams({name: file.name})}`);
     request.setRequestHeader('Content-Type', 'application/octet-stream');
     request.responseType = 'json';
     request.upload.onprogress = ({loaded, total}) => { bar.max = total || 1; bar.value = loaded; };
-    request.onload = () => resolve(request.response || {problem: `The server said ${request.status}.`});
+    request.onload = () => resolve(request.response || {problem: `the server said ${request.status}`});
     request.onerror = request.onabort = broken;
     request.send(file);
   });
@@ -70,7 +73,7 @@ function showUpload(file) {
   const item = document.createElement('li');
   const name = document.createElement('span');
   name.className = 'docqa-upload-name';
-  name.textContent = file.name;
+  name.textContent = file.name.replace(/\p{C}/gu, ''); // no letter of it may turn the others round
   const bar = document.createElement('progress');
   bar.setAttribute('aria-label', `Sending ${file.name}`);
   const state = document.createElement('span');

@@ -109,7 +109,7 @@ class Library:
         try:
             return Addition(add_document(self.corpus_dir, name, data, suffixes=SUFFIXES))
         except DocumentEditError as problem:
-            return Addition(problem=_sentence(problem.reason))
+            return Addition(problem=problem.reason)
         except EXPECTED as problem:
             return Addition(problem=message(problem))
 
@@ -172,13 +172,9 @@ def message(problem: Exception) -> str:
     """Return what an error says, for people; an error docqa did not expect is named by its kind as well."""
     text = str(problem)
     if isinstance(problem, DocqaError | ValueError | TypeError) and text:
-        return _sentence(text)
+        return text[0].upper() + text[1:]
     logger.error("unexpected in the chat", exc_info=problem)
     return f"Something went wrong: {type(problem).__name__}: {text}"
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 @lru_cache(1)

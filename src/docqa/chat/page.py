@@ -43,7 +43,7 @@ def lay_out(chat: gr.Blocks, *, read_only: bool) -> Page:
     """Put the components on the page."""
     session, markdown = gr.State(Session()), gr.Textbox(visible=False)
     with gr.Row(elem_id="docqa-top"):
-        header, _, toolbar = _html("header"), _html("tabs", render_tabs()), _html("toolbar")
+        header, toolbar, _ = _html("header"), _html("toolbar"), _html("tabs", render_tabs())
     with gr.Row(elem_id="docqa-columns"):
         with gr.Column(elem_id="docqa-left"):
             notice, course, feedback = _html("notice"), _html("course"), _html("feedback")

@@ -16,7 +16,7 @@ from docqa.corpus import MAX_BYTES
 AT_ONCE = 2
 """How many files are received at the same time, each in memory; others wait."""
 
-TOO_LARGE = f"It is larger than the {MAX_BYTES // 1_000_000} MB docqa reads; divide it."
+TOO_LARGE = f"it is larger than the {MAX_BYTES // 1_000_000} MB docqa reads; divide it"
 
 
 class Chat(gr.Blocks):
@@ -36,11 +36,11 @@ def upload_route(library: Library) -> Route:
             try:
                 data = await _body(request)
             except ClientDisconnect:
-                return _answer(400, Addition(problem="The file did not arrive whole."))
+                return _answer(400, Addition(problem="the file did not arrive whole"))
             if data is None:
                 return _answer(413, Addition(problem=TOO_LARGE))
             added = await run_in_threadpool(library.add, request.query_params.get("name", ""), data)
-        return _answer(400 if added.problem else 200, added)
+        return _answer(200, added)
 
     return Route("/docqa/documents", receive, methods=["POST"])
 

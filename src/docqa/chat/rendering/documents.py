@@ -18,15 +18,17 @@ SORTINGS = {"path": "File name", "title": "Title", "changed": "Last changed", "p
 
 NEW, DELETED = "New, not embedded yet", "Deleted on disk"
 
-TABS = {"chat": "Chat", "documents": "Documents"}
+TABS = {"chat": ("Chat", "docqa-talk"), "documents": ("Documents", "docqa-documents")}
+"""The tabs' labels, and what each shows."""
 
 
 def render_tabs() -> str:
     """Render the two tabs of the page; its script switches between them."""
     tabs = "".join(
         f'<button type="button" role="tab" id="docqa-tab-{name}" class="docqa-tab" data-action="view" '
-        f'data-view="{name}" aria-selected="{"true" if name == "chat" else "false"}">{label}</button>'
-        for name, label in TABS.items()
+        f'data-view="{name}" aria-controls="{panel}" aria-selected="{"true" if name == "chat" else "false"}">'
+        f"{label}</button>"
+        for name, (label, panel) in TABS.items()
     )
     return f'<div class="docqa-tabs" role="tablist" aria-label="Views">{tabs}</div>'
 
@@ -106,12 +108,13 @@ def _row(document: IndexedDocument, state: str, overview: Overview) -> str:
     path, title = escape(document.path), escape(document.title)
     changed = overview.changed.get(document.path)
     opened = f'<button type="button" class="docqa-link" data-action="document" data-document="{path}">{title}</button>'
+    named = f'<p class="docqa-path">{path}</p>' if path != title else ""
     badge = f' <span class="docqa-badge">{state}</span>' if state else ""
     return (
         f'<li class="docqa-row" data-path="{path}" data-title="{title}" data-passages="{document.passages}" '
         f'data-changed="{changed.isoformat() if changed else ""}"><div class="docqa-row-main">'
         f"<p>{title if state == NEW else opened}{badge}</p>"
-        f'<p class="docqa-path">{path}</p><p class="docqa-facts">{" · ".join(_facts(document, changed))}</p></div>'
+        f'{named}<p class="docqa-facts">{" · ".join(_facts(document, changed))}</p></div>'
         f"{'' if state == DELETED else _remove(document.path, overview)}</li>"
     )
 
