@@ -82,7 +82,7 @@ def load_followups(folder: Path, corpus: Path) -> list[Question]:
             task["question"],
             relevant={names[id_]: 1 for id_ in task["gold"]},
             history=_exchanges(task["history"]),
-            rewrite=task["rewrite"],
+            rewrite=task["rewrite"] or task["question"],  # 338 of the 470 have none
         )
         for task in _read_lines(folder / "tasks.jsonl")
         if task["history"] and task["gold"]

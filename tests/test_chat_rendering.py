@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
@@ -284,6 +285,12 @@ def test_a_follow_up_says_what_it_was_understood_to_be_about():
     assert html.count("asking about: ") == 1
     assert "asking about: &lt;b&gt;" in html
     assert [button["data-turn"] for button in buttons] == ["1"]
+
+
+def test_a_confidence_that_was_not_calibrated_is_said_to_be_a_guess():
+    for calibrated in (True, False):
+        page = render_conversation((Turn("Why?", replace(answer_of(LAMP_HIT), calibrated=calibrated)),))
+        assert ("was not calibrated for this model" in page) is not calibrated
 
 
 def test_every_passage_can_be_voted_on_and_shows_what_was_said():

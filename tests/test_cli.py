@@ -11,9 +11,11 @@ import pytest
 
 import docqa
 from conftest import write_corpus
+from docqa.answering import UNCALIBRATED
 from docqa.cli import _allows_edits, _parser, main
+from docqa.printing import print_answer
 from docqa.store import read_manifest, write_lock
-from docqa.types import Chunking
+from docqa.types import Answer, Chunking
 
 QUESTION = "When was the bridge built?"
 
@@ -65,6 +67,12 @@ def test_ask_without_an_answer(synced: list[str], capsys: pytest.CaptureFixture[
     assert main(["ask", *synced[2:], "Who won the world cup in 1990?"]) == 4
     out, _ = capsys.readouterr()
     assert out.startswith("These documents do not answer this. The closest passages:\n\n1. ")
+
+
+def test_a_confidence_that_was_not_calibrated_is_said_to_be_a_guess(capsys: pytest.CaptureFixture[str]) -> None:
+    for calibrated, note in ((True, ""), (False, UNCALIBRATED + "\n")):
+        print_answer(Answer("why?", (), (), 0.0, "unanswered", calibrated=calibrated))
+        assert capsys.readouterr() == ("These documents do not answer this.\n\n", note)
 
 
 def test_ask_json(synced: list[str], capsys: pytest.CaptureFixture[str]) -> None:

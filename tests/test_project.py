@@ -135,7 +135,7 @@ def test_every_error_has_one_root_and_stands_in_the_tree() -> None:
         ),
         (
             errors.CorruptIndexError(Path("e"), "x is missing"),
-            "the index in 'e' is damaged: x is missing; run 'docqa sync' to rebuild it",
+            "the index in 'e' cannot be used: x is missing; run 'docqa sync' to rebuild it",
         ),
         (
             errors.PortInUseError("h", 1),

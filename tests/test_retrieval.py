@@ -399,3 +399,11 @@ def test_a_least_confidence_that_is_none(retriever: Retriever, least: float) -> 
 def test_a_wordless_turn_changes_nothing(retriever: Retriever, before: str) -> None:
     alone = retriever.ask("When does it leave?")
     assert retriever.ask("When does it leave?", history=[Exchange(before, before)]) == alone
+
+
+def test_an_answer_tells_whether_its_confidence_was_calibrated(
+    retriever: Retriever, corpus: Path, tmp_path: Path, fake: FakeEmbedder
+) -> None:
+    assert retriever.ask("When was the bridge built?").calibrated
+    docqa.sync(corpus, tmp_path / "other", embedder=fake)
+    assert not Retriever.open(tmp_path / "other", embedder=fake).ask("When was the bridge built?").calibrated

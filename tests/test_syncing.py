@@ -358,7 +358,7 @@ def test_a_rebuilt_store_keeps_its_settings(
     report = docqa.sync(corpus, store, embedder=fake)
     assert open_generation(store).manifest.chunking == Chunking(10, 1)
     assert report.embedded == report.passages
-    assert "was damaged (texts.sqlite cannot be read: No such file or directory) and is rebuilt" in caplog.text
+    assert "could not be used (texts.sqlite cannot be read: No such file or directory) and is rebuilt" in caplog.text
     with pytest.raises(docqa.IndexMismatchError):
         docqa.sync(corpus, store, embedder=FakeEmbedder("other"))
 

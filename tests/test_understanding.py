@@ -37,7 +37,11 @@ def index(corpus: Path, store: Path, fake: FakeEmbedder) -> Index:
         ("Which of the others crosses rivers near Dundee?", True),
         ("Which one crosses rivers near Dundee?", True),
         ("Does the android handle itches better than sandwiches?", False),
-        ("Is the sand there good enough for castles?", True),
+        ("Is the sand good enough for castles there?", True),
+        ("How many museums are there in the city of Oslo?", False),
+        ("What is the one hundred metres record of Usain Bolt?", False),
+        ("Which law says that old bridges close in winter?", False),
+        ("Where is the law about that written down?", True),
         ("Old bridge?", True),
         ("Bridge, bridge, bridges: the bridge?", True),
         ("Old river bridges?", False),
@@ -68,9 +72,9 @@ def test_what_leans_carries_the_question_before_and_weakly_the_rest(fake: FakeEm
     assert (asked.text, asked.asking_about) == (query, BRIDGE.query)
     assert asked.terms == {
         1.0: ["built"],
-        CARRIED_QUERY: ["bridg", "cross", "old", "river", "tay"],
-        CARRIED_REPLY: ["bridg", "cross", "dunde", "old"],
-        CARRIED_TERMS: ["bake", "bee", "bread", "cake", "leav", "swarm"],
+        CARRIED_QUERY: ["old", "bridg", "cross", "river", "tay"],
+        CARRIED_REPLY: ["old", "bridg", "cross", "dunde"],
+        CARRIED_TERMS: ["bake", "cake", "bread", "swarm", "bee", "leav"],
     }
     own, before, reply = (fake.embed_query(text) for text in (query, BRIDGE.query, BRIDGE.reply))
     carried = own.query + CARRIED_QUERY * before.query + CARRIED_REPLY * reply.query
@@ -85,7 +89,7 @@ def test_what_leans_carries_the_question_before_and_weakly_the_rest(fake: FakeEm
 def test_a_term_of_its_own_is_not_carried_too(fake: FakeEmbedder, index: Index) -> None:
     asked = understand("Which bridge?", [SWARM, Exchange(BRIDGE.query)], fake, index)
     assert asked.terms[1.0] == ["bridg"]
-    assert asked.terms[CARRIED_QUERY] == ["cross", "old", "river", "tay"]
+    assert asked.terms[CARRIED_QUERY] == ["old", "cross", "river", "tay"]
     assert asked.terms[CARRIED_REPLY] == []
 
 

@@ -120,7 +120,7 @@ class CorruptIndexError(StoreError):
     """The store's files disagree with its manifest."""
 
     def __init__(self, embeddings_dir: Path, reason: str) -> None:
-        super().__init__(f"the index in '{embeddings_dir}' is damaged: {reason}; run 'docqa sync' to rebuild it")
+        super().__init__(f"the index in '{embeddings_dir}' cannot be used: {reason}; run 'docqa sync' to rebuild it")
         self.embeddings_dir = embeddings_dir
         self.reason = reason
 

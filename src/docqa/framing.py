@@ -5,13 +5,13 @@ and grows over its neighbours, in the same passage and in those beside it, while
 all; the next hit starts from the best sentence that is in none yet. What is weak ends up as one sentence.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from docqa.terms import extract_terms
 from docqa.types import Passage, Span
 
 SENTENCE_WEIGHTS = (6, 0.1, 8)
@@ -26,8 +26,10 @@ BRIDGED = 2
 """How many weaker sentences in a row a hit may span to reach a good one."""
 MOST_PASSAGES = 2
 """How many times the tokens of a passage a hit may have."""
-FEWEST_TERMS = 8
-"""A hit of fewer terms is no repetition: "Price: 49 EUR" stands in many places and means another thing in each."""
+FEWEST_WORDS = 8
+"""A hit of fewer words is no repetition: "Price: 49 EUR" stands in many places and means another thing in each."""
+TABLE_ROW = re.compile(r"\s*\||.*\s\|\s")
+"""A row of a table, whose cells mean little without the head and the other rows."""
 
 Scores = NDArray[np.float32]
 
@@ -94,8 +96,13 @@ class ValuedSentence:
 
     @property
     def size(self) -> int:
-        """Return how many tokens it has."""
-        return int(self.comparison.sizes[self.number])
+        """Return how many tokens it has, 1 if its model saw none of it."""
+        return max(int(self.comparison.sizes[self.number]), 1)
+
+    @property
+    def is_row(self) -> bool:
+        """Tell whether it is a row of a table."""
+        return bool(TABLE_ROW.match(self.text))
 
     def follows(self, other: "ValuedSentence") -> bool:
         """Tell whether no other sentence of the section stands between the two, this one being the later."""
@@ -115,7 +122,10 @@ class Run:
 def frame(comparisons: Sequence[Comparison], weights: Scores, most: int) -> Iterator[Run]:
     """Yield runs of at most so many tokens, best first, no sentence in two.
 
-    A run stays within its document and section. What it leaves of a passage makes another only where it is good.
+    A run stays within its document, under one heading path. What it leaves of a passage makes another run only where
+    that is good.
+
+    A table is not divided, as far as its passage holds it.
 
     Args:
         comparisons: the passages, in any order.
@@ -138,17 +148,19 @@ def keep_whole(comparison: Comparison, weights: Scores) -> Run:
 
 
 def drop_repeated(runs: Iterable[Run]) -> Iterator[Run]:
-    """Drop runs whose words, in order, stand in a run before, as in copies of one document.
+    """Drop runs that stand in a run before, under the same title and headings, as in copies of one document.
 
-    Case, punctuation, white space and stop words do not count. A number or a name that differs does: two prices in
-    the same words are two facts.
+    Only white space and case do not count: a "not", a price or the section it stands in make it another fact.
     """
-    seen: list[str] = []
+    seen: list[tuple[str, tuple[str, ...], str]] = []
     for run in runs:
-        terms = [term for one in run.sentences for term in extract_terms(one.text)]
-        words = f" {' '.join(terms)} "
-        if len(terms) < FEWEST_TERMS or not any(words in other for other in seen):
-            seen.append(words)
+        passage = run.best.comparison.passage
+        words = f" {' '.join(' '.join(one.text for one in run.sentences).casefold().split())} "
+        copied = (
+            title == passage.title and headings == passage.headings and words in text for title, headings, text in seen
+        )
+        if len(words.split()) < FEWEST_WORDS or not any(copied):
+            seen.append((passage.title, passage.headings, words))
             yield run
 
 
@@ -169,9 +181,23 @@ class _Growing:
         ]:
             end = max(ends, key=lambda end: self._sentences[end].value)
             first, last = min(first, end), max(last, end)
-        run = slice(first, last + 1)
-        self.free[run] = [False] * (last + 1 - first)
+        run = self._with_tables(first, last)
+        self.free[run] = [False] * (run.stop - run.start)
         return run
+
+    def _with_tables(self, first: int, last: int) -> slice:
+        """Complete the tables at both ends, as far as their passages hold them."""
+        while self._in_table(first, first - 1):
+            first -= 1
+        while self._in_table(last, last + 1):
+            last += 1
+        return slice(first, last + 1)
+
+    def _in_table(self, place: int, other: int) -> bool:
+        if not 0 <= other < len(self._sentences) or not self.free[other]:
+            return False
+        one, neighbour = self._sentences[place], self._sentences[other]
+        return one.is_row and neighbour.is_row and one.comparison is neighbour.comparison
 
     def _size(self, first: int, last: int) -> int:
         return sum(one.size for one in self._sentences[first : last + 1])

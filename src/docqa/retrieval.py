@@ -1,10 +1,11 @@
 """Retrieval: query → hits, by three readings of the corpus fused into one score, and the answer drawn from them."""
 
+import heapq
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from docqa.texts import embedded_text
 from docqa.types import Answer, Document, Exchange, Hit, IndexedDocument, Passage, Span, StoreSummary
 from docqa.understanding import Understood, understand
 
+KEPT_DOCUMENTS = 64
+"""How many documents a retriever keeps in memory, to say where hits stand in them."""
 CANDIDATE_WEIGHTS = (0.25, 0.3, 0.2, 0.25)
 """Of the standardised scores that choose the candidates: passage, best sentence, terms of the passage and of the best
 sentence, see docs/retrieval.md."""
@@ -57,7 +60,7 @@ class Retriever:
         self._generation = generation
         self._embedder = embedder
         self._reranker = reranker
-        self._document = lru_cache(8)(generation.texts.document)
+        self._document = lru_cache(KEPT_DOCUMENTS)(generation.texts.document)
 
     @classmethod
     def open(
@@ -112,7 +115,7 @@ class Retriever:
         return self._document(path)
 
     def retrieve(self, query: str, k: int = 5) -> list[Hit]:
-        """Find the k passages that answer a query best, best first; fewer when the index is smaller.
+        """Find the k passages that answer a query best, best first; fewer when there is no more to show.
 
         Raises:
             TypeError: the query is no string, or k no integer.
@@ -158,14 +161,16 @@ class Retriever:
     def _search(self, query: Understood, k: int) -> list[tuple[Hit, Evidence]]:
         candidates = self._generation.index.search(query.embedding, query.terms, k)
         scores = _fuse(candidates, CANDIDATE_WEIGHTS)
-        order = np.lexsort((candidates.rows, -scores))[: max(k, RERANKED)]
+        order = np.lexsort((candidates.rows, -scores))
         first = self._reorder(query, self._rerank(query, candidates, order[:RERANKED]))
         below = min(one.score for one in first) - scores[order[: len(first)]].min()
         rest = (self._compare(query, candidates, int(i), below + scores[i])[0] for i in order[RERANKED:])
         most = MOST_PASSAGES * self._generation.manifest.chunking.size
-        runs = chain(frame(first, query.weights, most), (keep_whole(one, query.weights) for one in rest))
+        whole = (keep_whole(one, query.weights) for one in rest)
+        runs = heapq.merge(frame(first, query.weights, most), whole, key=lambda run: -run.best.value)
         hits = islice(drop_repeated(runs), k)
-        return [self._hit(query, run, rank) for rank, run in enumerate(hits, start=1)]
+        information = Information(query.information, self._generation.index.rarity)
+        return [self._hit(query, information, run, rank) for rank, run in enumerate(hits, start=1)]
 
     def _rerank(self, query: Understood, candidates: Candidates, order: NDArray[np.intp]) -> list[Comparison]:
         """Compare the first candidates with the query; token by token, they stay above the others."""
@@ -179,7 +184,7 @@ class Retriever:
             return first
         first = sorted(first, key=lambda one: (-one.score, one.row))
         texts = [embedded_text(one.passage)[0] for one in first]
-        judged = self._reranker.score(f"{query.asking_about} {query.text}".strip(), texts)
+        judged = self._reranker.score(_as_text(f"{query.asking_about} {query.text}".strip()), texts)
         if judged.shape != (len(first),) or not np.isfinite(judged).all():
             raise EmbeddingError(f"the model '{self._reranker.name}' gave scores of a wrong shape or value")
         scores = [one.score for one in first]
@@ -198,20 +203,14 @@ class Retriever:
         sizes = stored.token_counts
         return Comparison(row, passage, float(score), similarity, sizes, similarities, terms, matches), means
 
-    def _hit(self, query: Understood, run: Run, rank: int) -> tuple[Hit, Evidence]:
-        scores = self._score_sentences(query, run)
+    def _hit(self, query: Understood, information: Information, run: Run, rank: int) -> tuple[Hit, Evidence]:
+        scores = _score_sentences(information, run)
         best, second, strength = select_evidence(scores, query.weights)
-        spans = tuple(run.sentences[i].span for i in sorted({best} if second is None else {best, second}))
-        evidence = Evidence(spans, strength, _signals(query, run, scores, best))
+        chosen = sorted({best} if second is None else {best, second})
+        spans = tuple(run.sentences[i].span for i in chosen)
+        coverage = information.coverage(_terms_of([run.sentences[i] for i in chosen]))
+        evidence = Evidence(spans, strength, _signals(query, run, scores, best, coverage))
         return Hit(self._passage(run), run.best.value, rank, spans), evidence
-
-    def _score_sentences(self, query: Understood, run: Run) -> SentenceScores:
-        information = Information(query.information, self._generation.index.rarity)
-        return SentenceScores(
-            np.array([one.similarity for one in run.sentences], np.float32),
-            np.array([information.coverage(_terms_of([one])) for one in run.sentences], np.float32),
-            np.array([one.matches for one in run.sentences], np.float32),
-        )
 
     def _passage(self, run: Run) -> Passage:
         """Return the passage that a run is: an indexed one, a part of one, or one that reaches over several."""
@@ -278,7 +277,11 @@ def _checked(query: str, k: int) -> str:
         raise ValueError("the query is blank; ask a question")
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    # a terminal passes bytes that are no text on as lone surrogates
+    return _as_text(query)
+
+
+def _as_text(query: str) -> str:
+    """Replace lone surrogates, as which a terminal passes on bytes that are no text."""
     return query.encode("utf-8", "replace").decode()
 
 
@@ -287,7 +290,15 @@ def _fuse(candidates: Candidates, weights: tuple[float, float, float, float]) ->
     return np.asarray(sum(w * signal.standardised() for w, signal in zip(weights, signals, strict=True)), np.float32)
 
 
-def _signals(query: Understood, run: Run, scores: SentenceScores, best: int) -> Signals:
+def _score_sentences(information: Information, run: Run) -> SentenceScores:
+    return SentenceScores(
+        np.array([one.similarity for one in run.sentences], np.float32),
+        np.array([information.coverage(_terms_of([one])) for one in run.sentences], np.float32),
+        np.array([one.matches for one in run.sentences], np.float32),
+    )
+
+
+def _signals(query: Understood, run: Run, scores: SentenceScores, best: int, coverage: float) -> Signals:
     """Read from a hit's sentences, of which one is the best, what they tell about the confidence."""
     sentence, near = run.sentences[best], run.sentences[max(best - 1, 0) : best + 2]
     matches = scores.matches @ query.weights
@@ -296,16 +307,20 @@ def _signals(query: Understood, run: Run, scores: SentenceScores, best: int) -> 
     return Signals(
         # the passage has seen its headings, which may hold most of the question
         similarity=max(similarity, run.best.comparison.similarity),
-        coverage=float(scores.coverages[best]),
+        coverage=coverage,
         match=everywhere,
         sentence_similarity=similarity,
         scattered=everywhere - float(matches[best]),
         unnamed=len(extract_names(query.text) - _terms_of(near)),
-        denied=is_denied(query.text, sentence.text),
+        denied=is_denied(query.text, _in_context([sentence])),
     )
 
 
 def _terms_of(sentences: Sequence[ValuedSentence]) -> set[str]:
     """Collect the terms of sentences, of the headings above them and of their document's title."""
+    return set(extract_terms(_in_context(sentences)))
+
+
+def _in_context(sentences: Sequence[ValuedSentence]) -> str:
     passage = sentences[0].comparison.passage
-    return set(extract_terms("\n".join([passage.title, *passage.headings, *(one.text for one in sentences)])))
+    return "\n".join([passage.title, *passage.headings, *(one.text for one in sentences)])

@@ -92,7 +92,9 @@ def read_manifest(embeddings_dir: Path) -> Manifest:
     try:
         fields = json.loads((embeddings_dir / MANIFEST_FILE).read_text("utf-8"))
         if fields["format"] != FORMAT:
-            raise CorruptIndexError(embeddings_dir, f"its format is {fields['format']}, not {FORMAT}")
+            raise CorruptIndexError(
+                embeddings_dir, f"another version of docqa made it (format {fields['format']}, not {FORMAT})"
+            )
         fields["documents"] = {path: FileState(**state) for path, state in fields["documents"].items()}
         fields["chunking"] = Chunking(**fields["chunking"])
         fields["skipped"] = tuple(SkippedDocument(**skipped) for skipped in fields["skipped"])

@@ -162,7 +162,7 @@ def _open_stored(embeddings_dir: Path) -> tuple[Manifest | None, Generation | No
     except IndexNotFoundError:
         return None, None
     except CorruptIndexError as exc:
-        logger.warning("the index in '%s' was damaged (%s) and is rebuilt", embeddings_dir, exc.reason)
+        logger.warning("the index in '%s' could not be used (%s) and is rebuilt", embeddings_dir, exc.reason)
         return manifest, None
 
 

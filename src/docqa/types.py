@@ -260,6 +260,6 @@ class StoreSummary:
     skipped: tuple[SkippedDocument, ...]
 
 
-@lru_cache(4)
+@lru_cache(64)
 def _line_ends(text: str) -> "array[int]":
     return array("Q", (match.start() for match in re.finditer("\r\n?|\n", text)))

@@ -26,7 +26,9 @@ FEW_TERMS = 2
 """A question with more terms stands alone, unless it points back."""
 POINTING_BACK = re.compile(
     r"^\s*(?:and|but|so|also|then|what about|how about|why not)\b"
-    r"|\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there|ones?|else|others?)\b",
+    r"|\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers|this|these|those|else|others?)\b"
+    r"|\b(?:which|this|that|the|other|another) ones?\b|\b(?:about|of|for|with|after|before|do|did|does) that\b"
+    r"|\b(?:that|there)\W*$",
     re.IGNORECASE,
 )
 
@@ -68,7 +70,7 @@ def understand(query: str, history: Sequence[Exchange], embedder: Embedder, inde
     carried = embedded.query + CARRIED_QUERY * before.query + CARRIED_REPLY * reply
     texts = (last.query, last.reply, " ".join(exchange.query for exchange in history[:-1]))
     weighed = zip((CARRIED_QUERY, CARRIED_REPLY, CARRIED_TERMS), map(extract_terms, texts), strict=True)
-    new = {weight: sorted(set(found) - set(terms)) for weight, found in weighed}
+    new = {weight: [term for term in dict.fromkeys(found) if term not in terms] for weight, found in weighed}
     more, less = _weigh(before, index)
     tokens = TokenEmbeddings(np.concatenate([tokens.ids, more.ids]), np.concatenate([tokens.rows, more.rows]))
     weights = np.concatenate([(1 - CARRIED_TOKENS) * weights, CARRIED_TOKENS * less])
@@ -79,7 +81,8 @@ def understand(query: str, history: Sequence[Exchange], embedder: Embedder, inde
 
 def _embed(query: str, embedder: Embedder, index: Index) -> QueryEmbeddings:
     embedded = embedder.embed_query(query.encode("utf-8", "replace").decode())
-    if embedded.query.shape != (index.dimension,) or not np.isfinite(embedded.query).all():
+    finite = all(np.isfinite(rows).all() for rows in (embedded.query, embedded.tokens.rows))
+    if embedded.query.shape != (index.dimension,) or not finite:
         raise EmbeddingError(f"the model '{embedder.name}' gave an embedding of a wrong shape or value")
     return embedded
 
