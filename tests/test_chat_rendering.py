@@ -12,6 +12,7 @@ from docqa.chat.rendering import (
     render_conversation,
     render_feedback,
     render_header,
+    render_listing,
     render_notice,
     render_source,
     render_sync,
@@ -175,7 +176,7 @@ def test_hostile_words_stay_words_everywhere():
     pages = [
         render_conversation(turns),
         render_welcome(overview),
-        render_header(overview),
+        render_listing(overview),
         render_notice(Overview(problem=HOSTILE)),
         render_sync(SyncState(problem=HOSTILE)),
         render_feedback(Feedback(0, 1, True, problem=HOSTILE)),
@@ -426,20 +427,19 @@ def test_without_an_index_the_page_says_what_to_do():
     empty = Reading(render_welcome(Overview(changes=CorpusDiff((), (), (), ()))))
     waiting = Reading(render_welcome(Overview(changes=CorpusDiff(("a.md",), (), (), ()))))
 
-    assert "Copy your files into the corpus folder, corpus/." in empty.text
+    assert "Drop your files on this page, or copy them into the corpus folder, corpus/." in empty.text
     assert "1 document waiting in the corpus folder." in waiting.text
     assert empty.attributes("data-action") == ["sync"]
 
 
-def test_the_header_says_what_is_indexed_and_what_was_skipped():
+def test_the_header_says_what_is_indexed_and_how_much_was_skipped():
     summary = StoreSummary(
         "1", "makers/small-model", 1, 1204, datetime.now(UTC), (SkippedDocument("a.bin", "not text"),)
     )
     reading = Reading(render_header(Overview(summary, (IndexedDocument("a.md", "Alpha", (), 1204),))))
 
     assert "1 document · 1,204 passages · small-model · synced today at " in reading.text
-    assert "1 document skipped" in reading.text
-    assert "a.bin: not text" in reading.text
+    assert "1 skipped" in reading.text
 
 
 def test_changes_on_disk_are_noticed_once_there_is_an_index():

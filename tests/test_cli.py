@@ -12,7 +12,7 @@ import pytest
 import docqa
 from conftest import write_corpus
 from docqa.answering import UNCALIBRATED
-from docqa.cli import main
+from docqa.cli import _allows_edits, _parser, main
 from docqa.printing import print_answer
 from docqa.store import read_manifest, write_lock
 from docqa.types import Answer, Chunking
@@ -240,6 +240,34 @@ def test_status_notices_damage(synced: list[str], store: Path, capsys: pytest.Ca
     next(store.glob("*/texts.sqlite")).write_bytes(b"x")
     assert main(["status", *synced]) == 1
     assert "texts.sqlite is not as it was written; run 'docqa sync' to rebuild it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "own", "allowed"),
+    [
+        ([], "", True, True),
+        ([], "", False, False),
+        (["--allow-edits"], "no", False, True),
+        (["--no-allow-edits"], "yes", True, False),
+        ([], "Yes", False, True),
+        ([], "0", True, False),
+    ],
+)
+def test_documents_can_be_changed_in_the_chat_where_only_this_machine_reaches_it_unless_told_otherwise(
+    given: list[str], said: str, own: bool, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCQA_ALLOW_EDITS", said)
+    assert _allows_edits(_parser().parse_args(["chat", *given]), otherwise=own) is allowed
+
+
+def test_a_setting_that_is_neither_yes_nor_no(
+    synced: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCQA_ALLOW_EDITS", "maybe")
+    assert main(["chat", *synced, "--port", "0"]) == 2
+    assert (
+        "DOCQA_ALLOW_EDITS must be one of 1, true, yes, on, 0, false, no, off, not 'maybe'" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("port", ["99999", "-5", "http"])

@@ -12,7 +12,7 @@ from docqa import errors
 PACKAGE = Path(docqa.__file__).parent
 
 LAYERS = [
-    {"types", "errors"},
+    {"types", "errors", "naming"},
     {"bm25", "chunking", "corpus", "embedding", "feedback", "matching", "reading", "serialising", "terms", "texts"},
     {"confidence", "framing", "index"},
     {"answering", "store", "understanding"},
@@ -121,6 +121,7 @@ def test_every_error_has_one_root_and_stands_in_the_tree() -> None:
     [
         (errors.CorpusNotFoundError(Path("c")), "no corpus folder at 'c'; create it and copy documents into it"),
         (errors.DocumentReadError("a.txt", "it is empty"), "cannot read 'a.txt': it is empty"),
+        (errors.DocumentEditError("add", "a.txt", "it is empty"), "cannot add 'a.txt': it is empty"),
         (errors.ModelNotFoundError("m", "no weights"), "cannot load the model 'm': no weights"),
         (errors.IndexNotFoundError(Path("e")), "no index in 'e'; run 'docqa sync' to build it"),
         (

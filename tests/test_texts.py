@@ -100,13 +100,13 @@ def test_the_same_documents_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
-def test_documents_are_listed_by_path_with_their_headings_and_numbers_of_passages(tmp_path: Path) -> None:
+def test_documents_are_listed_by_path_with_their_headings_passages_and_pages(tmp_path: Path) -> None:
     with Texts.create(tmp_path / "texts") as texts:
         texts.add(document("b.md"), passages(document("b.md")))
         texts.add(document("a.md"), [])
     assert Texts.open(tmp_path / "texts").documents() == [
-        IndexedDocument("a.md", "Title of a.md", (), 0),
-        IndexedDocument("b.md", "Title of b.md", ("“é”",), 2),
+        IndexedDocument("a.md", "Title of a.md", (), 0, 4),
+        IndexedDocument("b.md", "Title of b.md", ("“é”",), 2, 4),
     ]
 
 

@@ -27,6 +27,7 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 STALE, NO_ANSWER, INTERRUPTED = 3, 4, 130
 DEFAULT_K = 5
+YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
 
 
@@ -101,9 +102,10 @@ def status(options: argparse.Namespace) -> int:
 
 def chat(options: argparse.Namespace) -> int:
     """Sync, then open the web chat."""
-    from docqa.chat import build_chat, check_port, launch
+    from docqa.chat import build_chat, check_port, is_loopback, launch
 
     check_port(options.host, options.port)
+    allow_edits = _allows_edits(options, otherwise=is_loopback(options.host))
     reranker = _reranker(options)
     try:
         report = _sync(options)
@@ -118,6 +120,7 @@ def chat(options: argparse.Namespace) -> int:
         embedder=_embedder(options),
         reranker=reranker,
         feedback_file=feedback,
+        allow_edits=allow_edits,
     )
     with suppress(KeyboardInterrupt):  # the way to stop it
         launch(page, host=options.host, port=options.port, open_browser=options.open)
@@ -169,6 +172,15 @@ def _sync(options: argparse.Namespace) -> SyncReport:
             force=getattr(options, "force", False),
             progress=progress,
         )
+
+
+def _allows_edits(options: argparse.Namespace, *, otherwise: bool) -> bool:
+    if options.allow_edits is not None:
+        return bool(options.allow_edits)
+    said = os.environ.get("DOCQA_ALLOW_EDITS", "").strip().lower()
+    if said not in ("", *YES, *NO):
+        raise ValueError(f"DOCQA_ALLOW_EDITS must be one of {', '.join((*YES, *NO))}, not {said!r}")
+    return said in YES if said else otherwise
 
 
 def _chunking(options: argparse.Namespace) -> Chunking | None:
@@ -318,6 +330,8 @@ def _add_chat(verbs: Verbs) -> None:
     parser.add_argument("--host", default=DEFAULT_HOST, help="the address to listen on (%(default)s, this machine)")
     parser.add_argument("--port", type=port_number, default=DEFAULT_PORT, help="the port to listen on (%(default)s)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    edits = "let the page add, remove and re-embed documents (where only this machine can open it)"
+    parser.add_argument("--allow-edits", action=argparse.BooleanOptionalAction, help=edits)
 
 
 def _add_evaluate(verbs: Verbs) -> None:

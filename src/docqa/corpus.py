@@ -1,16 +1,22 @@
-"""The corpus folder: find its files and read their bytes. Only this module reads ``corpus/``."""
+"""The corpus folder: find its files, read their bytes, add and remove some. Only this module touches ``corpus/``."""
 
+import errno
 import hashlib
 import os
 import re
+import secrets
+import stat
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 from math import ceil
 from pathlib import Path, PurePosixPath
 
-from docqa.errors import CorpusNotFoundError, DocumentReadError
+from docqa.errors import CorpusNotFoundError, DocumentEditError, DocumentReadError
+from docqa.naming import fold, safe_name
 from docqa.types import SkippedDocument
 
 MAX_BYTES = 50_000_000
@@ -21,6 +27,17 @@ SETTLED = 2_000_000_000
 """Nanoseconds; longer than the grain of any file system's clock."""
 NOT_TEXT = re.compile("[\ud800-\udfff]")
 """How Python shows the bytes of a file name that are not text."""
+
+REFUSALS = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your share of the disk is full; free some space",
+    errno.EACCES: "the documents' folder cannot be written; change its permissions",
+    errno.EPERM: "the documents' folder cannot be written; change its permissions",
+    errno.EROFS: "the documents' folder is on a disk that is read-only",
+    errno.ENAMETOOLONG: "its name is too long; shorten it",
+    errno.ENOTDIR: "it stands behind a link, which is not followed",
+    errno.ELOOP: "it stands behind a link, which is not followed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +70,7 @@ def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, 
         raise CorpusNotFoundError(corpus_dir)
     files, skipped = {}, []
     for path, reason in sorted(_walk(corpus_dir)):
-        if not reason and PurePosixPath(path).suffix.lower() not in suffixes:
-            kind = PurePosixPath(path).suffix or "files without a suffix"
-            reason = f"docqa does not read {kind}; it reads {', '.join(sorted(suffixes))}"
+        reason = reason or _why_not_read(path, suffixes)
         try:
             if not reason:
                 files[path] = _state(corpus_dir, path, known.get(path))
@@ -74,18 +89,154 @@ def read_bytes(corpus_dir: Path, path: str) -> bytes:
     """
     with _translated(path):
         size = (corpus_dir / path).stat().st_size
-        if size > MAX_BYTES:
-            limit = MAX_BYTES // 1_000_000
-            raise DocumentReadError(path, f"{ceil(size / 1e6)} MB is more than the {limit} MB docqa reads; divide it")
-        data = (corpus_dir / path).read_bytes()
-    if not data:
-        raise DocumentReadError(path, "the file is empty")
+        data = (corpus_dir / path).read_bytes() if size <= MAX_BYTES else None
+    reason = _why_not_kept(size if data is None else len(data))
+    if data is None or reason:
+        raise DocumentReadError(path, reason)
     return data
 
 
 def digest(data: bytes) -> str:
     """Compute the SHA-256 of a file's bytes."""
     return hashlib.sha256(data).hexdigest()
+
+
+def last_changes(corpus_dir: Path, paths: Iterable[str]) -> dict[str, datetime]:
+    """Tell when files were last changed, of those that are there."""
+    found = {}
+    for path in paths:
+        with suppress(OSError, ValueError, OverflowError):
+            found[path] = datetime.fromtimestamp((corpus_dir / path).stat().st_mtime, UTC)
+    return found
+
+
+def add_document(corpus_dir: Path, name: str, data: bytes, *, suffixes: frozenset[str]) -> str:
+    """Add a file to a corpus, whole or not at all, and return its path.
+
+    The name is not trusted, see `naming.safe_name`. When it is taken, in whatever case, the new file gets a number:
+    ``notes (2).md``. No file is ever replaced. A corpus folder that is missing is made.
+
+    Raises:
+        CorpusNotFoundError: the corpus folder cannot be made.
+        DocumentEditError: the same file is there already, docqa does not read such files, or the system refuses.
+    """
+    wanted = safe_name(name)
+    reason = _why_not_read(wanted, suffixes) or _why_not_kept(len(data))
+    if reason:
+        raise DocumentEditError("add", name, reason)
+    with suppress(OSError):
+        corpus_dir.mkdir()
+    if not corpus_dir.is_dir():
+        raise CorpusNotFoundError(corpus_dir)
+    with _editing("add", name):
+        while True:
+            free = _free_name(corpus_dir, wanted, data)
+            with suppress(FileExistsError):  # someone took the name meanwhile
+                _write_new(corpus_dir / free, data)
+                return free
+
+
+def remove_document(corpus_dir: Path, path: str) -> None:
+    """Delete a file of a corpus.
+
+    Its folders are entered one by one and no link is followed, so that no path leads out of the corpus.
+
+    Raises:
+        DocumentEditError: there is no such file, or the system refuses.
+    """
+    *folders, name = path.split("/")
+    if "\0" in path or any(not part or part.startswith(".") for part in (*folders, name)):
+        raise DocumentEditError("remove", path, "that is no document's path")
+    with _editing("remove", path), ExitStack() as stack:
+        here = _enter(stack, corpus_dir)
+        for folder in folders:
+            here = _enter(stack, folder, within=here)
+        # the system may take another spelling for the same name
+        if name not in os.listdir(here):  # noqa: PTH208
+            raise DocumentEditError("remove", path, "it is not there any more")
+        if not stat.S_ISREG(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode):
+            raise DocumentEditError("remove", path, "it is not a regular file")
+        os.unlink(name, dir_fd=here)
+        with suppress(OSError):  # it is gone, whether or not the system can be told to hurry
+            os.fsync(here)
+
+
+def _why_not_read(path: str, suffixes: frozenset[str]) -> str:
+    suffix = PurePosixPath(path).suffix
+    if suffix.lower() in suffixes:
+        return ""
+    return f"docqa does not read {suffix or 'files without a suffix'}; it reads {', '.join(sorted(suffixes))}"
+
+
+def _why_not_kept(size: int) -> str:
+    if size > MAX_BYTES:
+        return f"{ceil(size / 1e6)} MB is more than the {MAX_BYTES // 1_000_000} MB docqa reads; divide it"
+    return "" if size else "the file is empty"
+
+
+def _free_name(corpus_dir: Path, name: str, data: bytes) -> str:
+    taken = {fold(file.name): file for file in corpus_dir.iterdir()}
+    stem, suffix = PurePosixPath(name).stem, PurePosixPath(name).suffix
+    for number in count(1):
+        candidate = name if number == 1 else f"{stem} ({number}){suffix}"
+        file = taken.get(fold(candidate))
+        if file is None:
+            return candidate
+        if _is_same(file, data):
+            raise DocumentEditError("add", name, f"it is there already, as '{file.name}'")
+    raise AssertionError("numbers do not end")
+
+
+def _is_same(file: Path, data: bytes) -> bool:
+    found = file.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_size == len(data) and file.read_bytes() == data
+
+
+def _write_new(file: Path, data: bytes) -> None:
+    beside = file.with_name(f".docqa-{secrets.token_hex(8)}")
+    try:
+        with beside.open("xb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        _put_in_place(beside, file)
+    finally:
+        beside.unlink(missing_ok=True)
+    with suppress(OSError), ExitStack() as stack:  # it is there, whether or not the system can be told to hurry
+        os.fsync(_enter(stack, file.parent))
+
+
+def _put_in_place(beside: Path, file: Path) -> None:
+    try:
+        file.hardlink_to(beside)  # unlike renaming, this never replaces a file
+    except FileExistsError:
+        raise
+    except OSError:  # not every file system has links; this holds the name first
+        file.open("xb").close()
+        try:
+            beside.replace(file)
+        except OSError:
+            file.unlink()
+            raise
+
+
+def _enter(stack: ExitStack, folder: str | Path, *, within: int | None = None) -> int:
+    """Open a folder until the stack is left; one within another is no link, the corpus folder itself may be one."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | (os.O_NOFOLLOW if within is not None else 0)
+    descriptor = os.open(folder, flags, dir_fd=within)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+@contextmanager
+def _editing(verb: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise DocumentEditError(verb, path, "it is not there any more") from exc
+    except OSError as exc:
+        reason = REFUSALS.get(exc.errno or 0, f"the system refuses: {exc.strerror}")
+        raise DocumentEditError(verb, path, reason) from exc
 
 
 def _state(corpus_dir: Path, path: str, known: FileState | None) -> FileState:

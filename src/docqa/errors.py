@@ -4,7 +4,8 @@
     ├── CorpusError
     │   ├── CorpusNotFoundError   the corpus folder is missing
     │   ├── EmptyCorpusError      no document is in it
-    │   └── DocumentReadError     one document cannot be read           .path .reason
+    │   ├── DocumentReadError     one document cannot be read           .path .reason
+    │   └── DocumentEditError     one cannot be added or removed        .path .reason
     ├── EmbeddingError
     │   └── ModelNotFoundError    the model cannot be loaded            .name
     ├── StoreError
@@ -54,6 +55,15 @@ class DocumentReadError(CorpusError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"cannot read '{path}': {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class DocumentEditError(CorpusError):
+    """One document cannot be added to the corpus or removed from it."""
+
+    def __init__(self, verb: str, path: str, reason: str) -> None:
+        super().__init__(f"cannot {verb} '{path}': {reason}")
         self.path = path
         self.reason = reason
 

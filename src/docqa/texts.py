@@ -28,6 +28,7 @@ CREATE INDEX passages_of_document ON passages (document, row);
 MAX_HEADINGS = 150
 """Characters, some 35 tokens: with a passage of the default size they fit the default model."""
 PASSAGE = "SELECT d.path, d.title, p.headings, p.start, p.end, p.locator, p.text, p.sentences"
+LAST_PAGE = "coalesce((SELECT max(json_extract(value, '$[3]')) FROM json_each(blocks)), 0)"
 OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
 
 
@@ -112,14 +113,13 @@ class Texts:
     def documents(self) -> list[IndexedDocument]:
         """List the documents by path, with their headings and numbers of passages."""
         rows = self._fetch(f"SELECT d.path, d.title, p.headings {OF_PASSAGES} ORDER BY d.path, p.row")
-        listed: dict[str, tuple[str, list[str]]] = {
-            path: (title, []) for path, title in self._fetch("SELECT path, title FROM documents ORDER BY path")
-        }
+        listed = self._fetch(f"SELECT path, title, {LAST_PAGE} FROM documents ORDER BY path")
+        passages: dict[str, list[str]] = {path: [] for path, _, _ in listed}
         for path, _, headings in rows:
-            listed[path][1].append(headings)
+            passages[path].append(headings)
         return [
-            IndexedDocument(path, title, _last_headings(passages), len(passages))
-            for path, (title, passages) in listed.items()
+            IndexedDocument(path, title, _last_headings(passages[path]), len(passages[path]), pages)
+            for path, title, pages in listed
         ]
 
     def rows_by_key(self) -> dict[bytes, int]:

@@ -239,12 +239,13 @@ class SyncReport:
 
 @dataclass(frozen=True, slots=True)
 class IndexedDocument:
-    """A document as the store lists it, without its text."""
+    """A document as the store lists it, without its text; ``pages`` is 0 when it has none."""
 
     path: str
     title: str
     headings: tuple[str, ...]
     passages: int
+    pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)

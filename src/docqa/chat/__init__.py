@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from docqa.chat.app import build_chat
-    from docqa.chat.serving import check_port, launch
+    from docqa.chat.serving import check_port, is_loopback, launch
 
-__all__ = ["build_chat", "check_port", "launch"]
+__all__ = ["build_chat", "check_port", "is_loopback", "launch"]
 
 
 def __getattr__(name: str) -> Any:
@@ -14,9 +14,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     _keep_quiet()
     from docqa.chat.app import build_chat
-    from docqa.chat.serving import check_port, launch
+    from docqa.chat.serving import check_port, is_loopback, launch
 
-    return {"build_chat": build_chat, "check_port": check_port, "launch": launch}[name]
+    return {"build_chat": build_chat, "check_port": check_port, "is_loopback": is_loopback, "launch": launch}[name]
 
 
 def _keep_quiet() -> None:

@@ -1,8 +1,6 @@
 """The page: what stands on it and which event calls what."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from importlib import resources
 from itertools import count
 from os import PathLike
 from pathlib import Path
@@ -13,10 +11,13 @@ from gradio.events import api
 
 from docqa.chat.exporting import conversation_markdown
 from docqa.chat.library import Library, message
+from docqa.chat.page import Page, lay_out
+from docqa.chat.receiving import Chat, upload_route
 from docqa.chat.rendering import (
     render_conversation,
     render_feedback,
     render_header,
+    render_listing,
     render_notice,
     render_source,
     render_sync,
@@ -24,13 +25,10 @@ from docqa.chat.rendering import (
     render_welcome,
 )
 from docqa.chat.session import Session
-from docqa.chat.state import Feedback, Overview
+from docqa.chat.state import Feedback, Overview, SyncState
 from docqa.embedding import Embedder, Reranker
 from docqa.errors import DocqaError
 from docqa.serialising import hit_to_json
-
-SECONDS_BETWEEN_LOOKS = 5.0
-"""How often an open page looks for changes in the corpus."""
 
 MOST_WAITING = 64
 """How many events may wait; what comes then is told that the chat is busy, instead of piling up."""
@@ -54,103 +52,24 @@ def build_chat(
     embedder: Embedder | None = None,
     reranker: Reranker | None = None,
     feedback_file: str | PathLike[str] = "feedback.jsonl",
-) -> gr.Blocks:
+    allow_edits: bool = False,
+) -> Chat:
     """Build the web chat over a corpus and its store; ``launch`` serves it.
 
-    What people say of hits is kept in ``feedback_file``, in the form that ``docqa evaluate`` reads.
+    What people say of hits is kept in ``feedback_file``, in the form that ``docqa evaluate`` reads. With
+    ``allow_edits`` whoever reaches the page may add and remove documents.
     """
-    library = Library(Path(corpus_dir), Path(embeddings_dir), embedder, Path(feedback_file), reranker)
-    chat = gr.Blocks(title="docqa", analytics_enabled=False, fill_width=True)
+    paths = Path(corpus_dir), Path(embeddings_dir), embedder, Path(feedback_file)
+    library = Library(*paths, reranker, read_only=not allow_edits)
+    chat = Chat(title="docqa", analytics_enabled=False, fill_width=True)
+    chat.own_routes = [upload_route(library)]
     with chat:
-        page = _lay_out(chat)
-        for wire in (_wire_questions, _wire_sources, _wire_feedback, _wire_looks, _wire_sync, _wire_conversation):
+        page = lay_out(chat, read_only=library.read_only)
+        for wire in (_wire_questions, _wire_sources, _wire_feedback, _wire_looks, _wire_edits, _wire_conversation):
             wire(page, library)
         _offer_retrieval(library)
     chat.queue(max_size=MOST_WAITING, default_concurrency_limit=AT_ONCE)
     return chat
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The components of the page."""
-
-    chat: gr.Blocks
-    session: gr.State
-    markdown: gr.Textbox
-    header: gr.HTML
-    toolbar: gr.HTML
-    notice: gr.HTML
-    course: gr.HTML
-    welcome: gr.HTML
-    turns: gr.HTML
-    question: gr.Textbox
-    ask: gr.Button
-    follow: gr.Checkbox
-    feedback: gr.HTML
-    source: gr.HTML
-    timer: gr.Timer
-
-
-def _lay_out(chat: gr.Blocks) -> Page:
-    session, markdown = gr.State(Session()), gr.Textbox(visible=False)
-    with gr.Row(elem_id="docqa-top"):
-        header, toolbar = _html("header"), _html("toolbar")
-    with gr.Row(elem_id="docqa-columns"):
-        with gr.Column(elem_id="docqa-left"):
-            notice, course, feedback = _html("notice"), _html("course"), _html("feedback")
-            # before the turns, though it is shown below them: the tab key leads from the question to its answer
-            with gr.Row(elem_id="docqa-composer"):
-                question = _question_box()
-                ask = gr.Button("Ask", variant="primary", elem_id="docqa-ask", scale=0, min_width=80)
-                follow = _follow_box()
-            with gr.Column(elem_id="docqa-talk"):
-                welcome, turns = _html("welcome"), _html("turns")
-        with gr.Column(elem_id="docqa-right"):
-            source = _html("source", render_source(None))
-    return Page(
-        chat=chat,
-        session=session,
-        markdown=markdown,
-        header=header,
-        toolbar=toolbar,
-        notice=notice,
-        course=course,
-        welcome=welcome,
-        turns=turns,
-        question=question,
-        ask=ask,
-        follow=follow,
-        feedback=feedback,
-        source=source,
-        timer=gr.Timer(SECONDS_BETWEEN_LOOKS),
-    )
-
-
-def _html(name: str, value: str = "") -> gr.HTML:
-    script = resources.files("docqa.chat").joinpath("chat.js").read_text(encoding="utf-8")
-    return gr.HTML(value, elem_id=f"docqa-{name}", js_on_load=script, apply_default_css=False)
-
-
-def _question_box() -> gr.Textbox:
-    return gr.Textbox(
-        label="Your question",
-        placeholder="Ask your documents…",
-        lines=1,
-        max_lines=6,
-        max_length=2000,
-        autofocus=True,
-        container=False,
-        elem_id="docqa-question",
-    )
-
-
-def _follow_box() -> gr.Checkbox:
-    return gr.Checkbox(
-        True,
-        label="Follow the conversation",
-        container=False,
-        elem_id="docqa-follow",
-    )
 
 
 def _wire_questions(page: Page, library: Library) -> None:
@@ -190,7 +109,7 @@ def _wire_sources(page: Page, library: Library) -> None:
         return render_source(library.source(_given(event, "document", "")))
 
     page.turns.passage(open_passage, inputs=page.session, outputs=page.source, **QUIET)
-    _on([page.welcome.document, page.header.document], open_document, outputs=page.source, **QUIET)
+    _on([page.welcome.document, page.listing.document], open_document, outputs=page.source, **QUIET)
     page.source.close(lambda: render_source(None), outputs=page.source, **QUIET)
 
 
@@ -210,22 +129,35 @@ def _wire_feedback(page: Page, library: Library) -> None:
 
 
 def _wire_looks(page: Page, library: Library) -> None:
-    def look() -> Update:
-        return _looked(page, library.overview())
+    def look(listed: int) -> Update:
+        return _looked(page, library.overview(), listed)
 
     triggers = [page.chat.load, page.timer.tick, page.turns.change]
-    _on(triggers, look, outputs=[page.header, page.notice, page.welcome], **QUIET)
+    _on(triggers, look, inputs=page.listed, outputs=[page.header, page.notice, page.welcome, *_listing(page)], **QUIET)
 
 
-def _wire_sync(page: Page, library: Library) -> None:
+def _wire_edits(page: Page, library: Library) -> None:
+    if library.read_only:
+        return  # what is not there cannot be called
+
     def sync() -> Iterator[Update]:
-        yield {page.timer: gr.Timer(active=False), page.notice: ""}
-        for state in library.sync():
-            yield {page.course: render_sync(state)}
-        yield {page.timer: gr.Timer(active=True)} | _looked(page, library.overview())
+        yield from follow(library.sync())
 
-    outputs = [page.timer, page.notice, page.course, page.header, page.welcome]
-    _on([page.notice.sync, page.welcome.sync], sync, outputs=outputs, concurrency_limit=1, **QUIET)
+    def remove(event: gr.EventData) -> Iterator[Update]:
+        yield from follow(library.sync(without=_given(event, "document", "")))
+
+    def follow(states: Iterator[SyncState]) -> Iterator[Update]:
+        yield {page.timer: gr.Timer(active=False), page.notice: ""}
+        for state in states:
+            yield {page.course: render_sync(state)}
+        yield {page.timer: gr.Timer(active=True)} | _looked(page, library.overview(), 0)
+
+    outputs = [page.timer, page.notice, page.course, page.header, page.welcome, *_listing(page)]
+    triggers = [page.notice.sync, page.welcome.sync, page.desk.sync]
+    _on(triggers, sync, outputs=outputs, **QUIET)
+    # files may be added while those before them are embedded
+    page.desk.added(sync, outputs=outputs, trigger_mode="always_last", **QUIET)
+    page.desk.remove(remove, outputs=outputs, trigger_mode="multiple", **QUIET)
     page.course.dismiss(lambda: "", outputs=page.course, **QUIET)
 
 
@@ -269,12 +201,20 @@ def _conversed(page: Page, library: Library, session: Session) -> Update:
     }
 
 
-def _looked(page: Page, overview: Overview) -> Update:
+def _looked(page: Page, overview: Overview, listed: int) -> Update:
+    listing = render_listing(overview)
+    shown = hash(listing)
+    # long lists are sent only when they are not the ones on the page
+    changed = {page.listing: listing, page.listed: shown} if shown != listed else {}
     return {
         page.header: render_header(overview),
         page.notice: render_notice(overview),
         page.welcome: render_welcome(overview),
-    }
+    } | changed
+
+
+def _listing(page: Page) -> list[Any]:
+    return [page.listing, page.listed]
 
 
 def _given(event: gr.EventData, name: str, otherwise: str) -> str:

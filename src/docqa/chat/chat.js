@@ -61,16 +61,23 @@ function questionBox() {
   return document.querySelector('#docqa-question textarea');
 }
 
+// Where the keyboard goes when what it was on is gone.
+function home() {
+  return inDocuments() ? document.getElementById('docqa-documents-title') : questionBox();
+}
+
 function openerOf(source) {
-  const {turn, rank} = source.dataset;
-  return turn ? document.querySelector(`.docqa-open[data-turn="${turn}"][data-rank="${rank}"]`) : null;
+  const {turn, rank, document: path} = source.dataset;
+  if (turn) return document.querySelector(`.docqa-open[data-turn="${turn}"][data-rank="${rank}"]`);
+  const view = inDocuments() ? '#docqa-listing' : '#docqa-welcome';
+  return path ? document.querySelector(`${view} [data-action="document"][data-document="${CSS.escape(path)}"]`) : null;
 }
 
 function markOpenCard() {
   document.querySelectorAll('.docqa-card-open').forEach((card) => card.classList.remove('docqa-card-open'));
   const source = document.querySelector('.docqa-source');
   const opener = source && openerOf(source);
-  if (opener) opener.closest('.docqa-card').classList.add('docqa-card-open');
+  opener?.closest('.docqa-card')?.classList.add('docqa-card-open');
 }
 
 // In a small window the source lies over everything else, which must then be out of the keyboard's way too.
@@ -84,7 +91,6 @@ function showSource() {
   coverRest();
   const source = element.querySelector('.docqa-source');
   if (!source) {
-    returnTo?.closest('details')?.setAttribute('open', '');
     returnTo?.focus();
     returnTo = null;
     return;
@@ -133,7 +139,7 @@ function showVote() {
 }
 
 function close() {
-  returnTo = openerOf(element.querySelector('.docqa-source')) || questionBox();
+  returnTo = openerOf(element.querySelector('.docqa-source')) || home();
   trigger('close');
 }
 
@@ -143,13 +149,9 @@ function act(target) {
   else if (action === 'close') close();
   else if (action === 'vote' && target.ariaPressed === 'true') trigger(action, {...details, vote: ''}); // taken back
   else if (FOR_PYTHON.includes(action)) trigger(action, details);
-  if (action === 'sync' || action === 'dismiss') questionBox().focus(); // the button itself goes away
-  if (action === 'document') foldStatus();
+  else actOnDocuments(action, target);
+  if (action === 'sync' || action === 'dismiss') home().focus(); // the button itself goes away
   if (action === 'alone') element.dataset.alone = details.turn;
-}
-
-function foldStatus() {
-  document.querySelector('.docqa-status[open]')?.removeAttribute('open');
 }
 
 element.addEventListener('click', (event) => {
@@ -162,22 +164,12 @@ if (element.closest('#docqa-source')) {
   watch('value', showSource);
   small.addEventListener('change', coverRest);
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && element.querySelector('.docqa-source')) close();
+    const asking = document.querySelector('.docqa-confirm[open]');
+    if (event.key === 'Escape' && !asking && element.querySelector('.docqa-source')) close();
   });
 }
 
 if (element.closest('#docqa-feedback')) watch('value', showVote);
-
-if (element.closest('#docqa-header')) {
-  document.addEventListener('click', (event) => {
-    if (!event.target.closest('.docqa-status')) foldStatus();
-  });
-  element.addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape') return;
-    foldStatus();
-    element.querySelector('summary')?.focus();
-  });
-}
 
 if (element.closest('#docqa-turns')) {
   watch('value', showLastTurn);
@@ -186,6 +178,6 @@ if (element.closest('#docqa-turns')) {
     const typing = event.target.closest('input, textarea, select, [contenteditable]');
     if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    questionBox().focus();
+    (inDocuments() ? document.querySelector('.docqa-search') : questionBox()).focus();
   });
 }

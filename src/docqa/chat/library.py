@@ -4,34 +4,41 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
-from docqa.chat.state import Overview, Source, SyncState, Turn, Vote
+from docqa.chat.state import Addition, Overview, Source, SyncState, Turn, Vote
+from docqa.corpus import add_document, last_changes, list_corpus, remove_document
 from docqa.embedding import Embedder, Reranker
-from docqa.errors import CorpusNotFoundError, DocqaError, IndexNotFoundError
+from docqa.errors import CorpusNotFoundError, DocqaError, DocumentEditError, IndexNotFoundError
 from docqa.feedback import read_votes, record_feedback, vote_key
+from docqa.reading import SUFFIXES
 from docqa.retrieval import Retriever, open_retriever
+from docqa.store import write_lock
 from docqa.syncing import diff, sync
-from docqa.types import CorpusDiff, Document, Hit, Span
+from docqa.types import CorpusDiff, Document, Hit, IndexedDocument, Span
 
 logger = logging.getLogger(__name__)
 
 EXPECTED = (DocqaError, ValueError, OSError)
 EMPTY_CORPUS = CorpusDiff((), (), (), ())
 GONE = "This document is no longer in the index. This is the passage as it was when you asked."
+READ_ONLY = "Documents cannot be changed from this page; start the chat with --allow-edits to allow it."
 REWRITTEN = "This document has changed since you asked, and the passage is no longer in it. This is how it was."
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """One corpus, one store, the embedder for both, and perhaps a reranker."""
+    """One corpus, one store, the embedder for both, and perhaps a reranker. ``read_only``, the first two stay."""
 
     corpus_dir: Path
     embeddings_dir: Path
     embedder: Embedder | None = None
     feedback_file: Path = Path("feedback.jsonl")
     reranker: Reranker | None = None
+    read_only: bool = False
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     def retriever(self) -> Retriever:
         """Open the present generation of the index."""
@@ -67,9 +74,11 @@ class Library:
         """Say what is indexed and how the corpus on disk differs from it."""
         try:
             overview = self._indexed()
-            return replace(overview, changes=self._changes())
+            changes = self._changes()
+            paths = [*(document.path for document in overview.documents), *changes.added]
+            return replace(overview, changes=changes, changed=last_changes(self.corpus_dir, paths))
         except EXPECTED as problem:
-            return Overview(problem=message(problem))
+            return Overview(problem=message(problem), read_only=self.read_only)
 
     def source(self, path: str) -> Source:
         """Open a document at its start."""
@@ -93,34 +102,64 @@ class Library:
             return Source(hit=hit, turn=turn, problem=REWRITTEN)
         return Source(document=document, hit=present, turn=turn, moved=present is not hit)
 
-    def sync(self) -> Iterator[SyncState]:
-        """Sync in a thread of its own and yield how far it is; the last state holds its report or problem."""
+    def add(self, name: str, data: bytes) -> Addition:
+        """Add a file to the corpus; a problem comes back as one."""
+        if self.read_only:
+            return Addition(problem=READ_ONLY)
+        try:
+            return Addition(add_document(self.corpus_dir, name, data, suffixes=SUFFIXES))
+        except DocumentEditError as problem:
+            return Addition(problem=problem.reason)
+        except EXPECTED as problem:
+            return Addition(problem=message(problem))
+
+    def sync(self, *, without: str = "") -> Iterator[SyncState]:
+        """Sync in a thread of its own and yield how far it is; the last state holds its report or problem.
+
+        One sync is made at a time, others wait. The document ``without`` which to sync is removed first.
+        """
         states: queue.Queue[SyncState] = queue.Queue()
-        threading.Thread(target=self._sync_into, args=(states,), daemon=True).start()
+        threading.Thread(target=self._sync_into, args=(states, without), daemon=True).start()
         while True:
             state = states.get()
             yield state
             if state.report or state.problem:
                 return
 
-    def _sync_into(self, states: "queue.Queue[SyncState]") -> None:
+    def _sync_into(self, states: "queue.Queue[SyncState]", without: str) -> None:
+        if self.read_only:
+            states.put(SyncState(problem=READ_ONLY))
+            return
+        if self.turn.locked():
+            states.put(SyncState(waiting=True))
         try:
-            report = sync(
-                self.corpus_dir,
-                self.embeddings_dir,
-                embedder=self.embedder,
-                progress=lambda done, total: states.put(SyncState(done, total)),
-            )
+            with self.turn:
+                report = sync(
+                    self.corpus_dir,
+                    self.embeddings_dir,
+                    embedder=self.embedder,
+                    force=bool(without) and self._remove(without),
+                    progress=lambda done, total: states.put(SyncState(done, total)),
+                )
             states.put(SyncState(report=report))
         except Exception as problem:  # the page waits for a last state whatever happened
             states.put(SyncState(problem=message(problem)))
+
+    def _remove(self, path: str) -> bool:
+        """Remove a document unless the store is being written, and tell whether it was the last one.
+
+        A sync empties the store only when it is told to.
+        """
+        with write_lock(self.embeddings_dir):
+            remove_document(self.corpus_dir, path)
+        return not list_corpus(self.corpus_dir, SUFFIXES, {}).files
 
     def _indexed(self) -> Overview:
         try:
             retriever = self.retriever()
         except IndexNotFoundError:
-            return Overview()
-        return Overview(retriever.summary, tuple(retriever.documents()))
+            return Overview(read_only=self.read_only)
+        return Overview(retriever.summary, _documents(retriever), read_only=self.read_only)
 
     def _changes(self) -> CorpusDiff:
         try:
@@ -136,6 +175,12 @@ def message(problem: Exception) -> str:
         return text[0].upper() + text[1:]
     logger.error("unexpected in the chat", exc_info=problem)
     return f"Something went wrong: {type(problem).__name__}: {text}"
+
+
+@lru_cache(1)
+def _documents(retriever: Retriever) -> tuple[IndexedDocument, ...]:
+    # every open page asks for them every few seconds
+    return tuple(retriever.documents())
 
 
 def _find_passage(document: Document, hit: Hit) -> Hit | None:

@@ -7,12 +7,17 @@ import time
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from docqa.chat.receiving import Chat
+from docqa.corpus import MAX_BYTES
 from docqa.errors import PortInUseError, ServingError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -28,7 +33,7 @@ SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica N
 SYSTEM_MONOSPACE_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
 
-def launch(chat: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = False) -> None:
+def launch(chat: Chat, *, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = False) -> None:
     """Serve the chat until it is interrupted; raise ``PortInUseError`` when the port is taken."""
     check_port(host, port)
     chat.launch(
@@ -38,7 +43,8 @@ def launch(chat: gr.Blocks, *, host: str = "127.0.0.1", port: int = 7860, open_b
         prevent_thread_lock=True,
         theme=_theme(),
         head=_style(),
-        app_kwargs={"middleware": _middleware(host)},
+        app_kwargs={"middleware": _middleware(host), "routes": list(chat.own_routes)},
+        max_file_size=MAX_BYTES,
         **_nothing_else(),
     )
     sys.stderr.write(f"docqa chat: {chat.local_url}  (Ctrl+C stops it)\n")
@@ -62,8 +68,8 @@ def _nothing_else() -> dict[str, Any]:
 
 def _style() -> str:
     # in the head and not as `css`, which Gradio confines to its own container: the announcer stands outside of it
-    css = resources.files("docqa.chat").joinpath("chat.css").read_text(encoding="utf-8")
-    return f"<style>{css}</style>"
+    files = (resources.files("docqa.chat").joinpath(name) for name in ("chat.css", "documents.css"))
+    return f"<style>{''.join(file.read_text(encoding='utf-8') for file in files)}</style>"
 
 
 def _theme() -> gr.themes.Base:
@@ -71,6 +77,11 @@ def _theme() -> gr.themes.Base:
         font=[gr.themes.Font(name) for name in SYSTEM_FONTS],
         font_mono=[gr.themes.Font(name) for name in SYSTEM_MONOSPACE_FONTS],
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach what is served on a host."""
+    return host in LOOPBACK
 
 
 def check_port(host: str, port: int) -> None:
@@ -92,11 +103,11 @@ def check_port(host: str, port: int) -> None:
 
 
 def _middleware(host: str) -> list[Middleware]:
-    policy = Middleware(ContentSecurityPolicyMiddleware)
-    if host not in LOOPBACK:
-        return [policy]
+    own = [Middleware(ContentSecurityPolicyMiddleware), Middleware(OwnPageMiddleware)]
+    if not is_loopback(host):
+        return own
     # a page from elsewhere must not reach the chat by making its own name point at this machine
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"]), policy]
+    return [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"]), *own]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +126,32 @@ class ContentSecurityPolicyMiddleware:
             await send(message)
 
         await self.app(scope, receive, send_with_policy)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPageMiddleware:
+    """Refuses what the chat's own page never sends: requests from other sites' pages, and forms."""
+
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or say why not."""
+        reason = _why_refused(Headers(scope=scope)) if scope["type"] == "http" and scope["method"] == "POST" else ""
+        if reason:
+            await PlainTextResponse(reason, 403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def _why_refused(headers: Headers) -> str:
+    if headers.get("content-type", "").strip().lower().startswith("multipart/"):
+        return "no forms are taken"  # Gradio writes their files to the disk, whoever sends them
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is None:  # browsers leave it out where the connection is not trusted
+        own = origin is None or urlsplit(origin).netloc == headers.get("host")
+    else:
+        own = site in ("same-origin", "none")
+    return "" if own else "pages of other sites cannot use this chat"
 
 
 def _wait(chat: gr.Blocks) -> None:

@@ -1,7 +1,8 @@
 """The values the chat shows: turns of a conversation, what is indexed, how a sync goes, what the source panel holds."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from docqa.types import Answer, CorpusDiff, Document, Exchange, Hit, IndexedDocument, StoreSummary, SyncReport
 
@@ -32,21 +33,38 @@ Vote = Callable[[str, Hit], bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What is indexed, how the corpus on disk differs from it, and what keeps either from being known."""
+    """What is indexed, how the corpus on disk differs from it, and what keeps either from being known.
+
+    ``changed`` says when the files were last changed; ``read_only``, that the page must not change anything.
+    """
 
     summary: StoreSummary | None = None
     documents: tuple[IndexedDocument, ...] = ()
     changes: CorpusDiff | None = None
     problem: str = ""
+    changed: Mapping[str, datetime] = field(default_factory=dict)
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """How a sync goes: passages embedded so far and in all, then its report or the problem that stopped it."""
+    """How a sync goes: passages embedded so far and in all, then its report or the problem that stopped it.
+
+    ``waiting`` says that another change is made first.
+    """
 
     done: int = 0
     total: int = 0
     report: SyncReport | None = None
+    problem: str = ""
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """What came of a file that was sent: its path in the corpus, or the problem that kept it out."""
+
+    path: str = ""
     problem: str = ""
 
 

@@ -40,7 +40,9 @@ def _name(source: Source) -> str:
 
 
 def _opened_by(source: Source) -> str:
-    return f' data-turn="{source.turn}" data-rank="{source.hit.rank}"' if source.hit else ""
+    if source.hit:
+        return f' data-turn="{source.turn}" data-rank="{source.hit.rank}"'
+    return f' data-document="{escape(source.document.path)}"' if source.document else ""
 
 
 def _place(source: Source) -> str:

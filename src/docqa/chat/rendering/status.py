@@ -13,7 +13,7 @@ MOST_DOCUMENTS = 200
 
 
 def render_header(overview: Overview) -> str:
-    """Render the name of the page and, folded, what is indexed and what was skipped."""
+    """Render the name of the page and what is indexed."""
     return f'<header class="docqa-header"><h1>docqa</h1>{_status(overview)}</header>'
 
 
@@ -22,10 +22,8 @@ def render_notice(overview: Overview) -> str:
     text = overview.problem or (f"{changes(overview.changes)}." if overview.changes else "")
     if not text or (overview.summary is None and not overview.problem):
         return ""
-    return (
-        f'<div class="docqa-notice" role="status"><p>{escape(text)}</p>'
-        '<button type="button" class="docqa-primary" data-action="sync">Re-embed</button></div>'
-    )
+    button = '<button type="button" class="docqa-primary" data-action="sync">Re-embed</button>'
+    return f'<div class="docqa-notice" role="status"><p>{escape(text)}</p>{"" if overview.read_only else button}</div>'
 
 
 def render_sync(state: SyncState) -> str:
@@ -34,6 +32,8 @@ def render_sync(state: SyncState) -> str:
         return _message("docqa-done", escape(outcome(state.report)) + _skipped(state.report.skipped))
     if state.problem:
         return _message("docqa-problem", escape(state.problem))
+    if state.waiting:
+        return '<div class="docqa-notice" role="status"><p>Another change is being made; yours comes next…</p></div>'
     size = f' value="{state.done}" max="{state.total}"' if state.total else ""
     figures = f" {state.done:,} of {count(state.total, 'passage')}" if state.total else ""
     return (
@@ -74,11 +74,7 @@ def _document(document: IndexedDocument) -> str:
 def _status(overview: Overview) -> str:
     if overview.summary is None:
         return '<p class="docqa-status">Nothing indexed</p>'
-    return (
-        f'<details class="docqa-status"><summary>{_summary_line(overview.summary)}</summary>'
-        f'<div class="docqa-indexed">{render_documents(overview.documents)}'
-        f"{_skipped(overview.summary.skipped)}</div></details>"
-    )
+    return f'<p class="docqa-status">{_summary_line(overview.summary)}</p>'
 
 
 def _summary_line(summary: StoreSummary) -> str:

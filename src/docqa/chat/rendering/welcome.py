@@ -34,14 +34,17 @@ def _example(question: str) -> str:
 
 def _first_steps(overview: Overview) -> str:
     waiting = len(overview.changes.added) if overview.changes else 0
+    drop = "Copy your files" if overview.read_only else "Drop your files on this page, or copy them"
     step = (
         f"<li>{count(waiting, 'document')} waiting in the corpus folder.</li>"
         if waiting
-        else "<li>Copy your files into the corpus folder, <code>corpus/</code>.</li>"
+        else f"<li>{drop} into the corpus folder, <code>corpus/</code>.</li>"
     )
+    press = "Run <code>docqa sync</code>" if overview.read_only else "Press <strong>Re-embed</strong>"
+    button = '<button type="button" class="docqa-primary" data-action="sync">Re-embed</button>'
     return (
         '<div class="docqa-welcome"><h2>Nothing is indexed yet</h2>'
-        f'<ol class="docqa-steps">{step}<li>Press <strong>Re-embed</strong>.</li>'
+        f'<ol class="docqa-steps">{step}<li>{press}.</li>'
         "<li>Ask a question: answers are quotes, with the place where they stand.</li></ol>"
-        '<button type="button" class="docqa-primary" data-action="sync">Re-embed</button></div>'
+        f"{'' if overview.read_only else button}</div>"
     )

@@ -1,0 +1,61 @@
+"""Receiving files from the page, straight into the corpus: Gradio would keep copies in a folder of its own."""
+
+import asyncio
+from collections.abc import Sequence
+
+import gradio as gr
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from docqa.chat.library import READ_ONLY, Library
+from docqa.chat.state import Addition
+from docqa.corpus import MAX_BYTES
+
+AT_ONCE = 2
+"""How many files are received at the same time, each in memory; others wait."""
+
+TOO_LARGE = f"it is larger than the {MAX_BYTES // 1_000_000} MB docqa reads; divide it"
+
+
+class Chat(gr.Blocks):
+    """The page, and the routes that its server has beside Gradio's."""
+
+    own_routes: Sequence[BaseRoute] = ()
+
+
+def upload_route(library: Library) -> Route:
+    """Make the route that takes one file as its body, under the name in the query, and answers what came of it."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def receive(request: Request) -> JSONResponse:
+        if library.read_only:
+            return _answer(403, Addition(problem=READ_ONLY))
+        async with free:
+            try:
+                data = await _body(request)
+            except ClientDisconnect:
+                return _answer(400, Addition(problem="the file did not arrive whole"))
+            if data is None:
+                return _answer(413, Addition(problem=TOO_LARGE))
+            added = await run_in_threadpool(library.add, request.query_params.get("name", ""), data)
+        return _answer(200, added)
+
+    return Route("/docqa/documents", receive, methods=["POST"])
+
+
+async def _body(request: Request) -> bytes | None:
+    """Read a request's body; None when it is larger than a document may be."""
+    if int(request.headers.get("content-length", "0")) > MAX_BYTES:
+        return None
+    data = bytearray()
+    async for part in request.stream():
+        data += part
+        if len(data) > MAX_BYTES:
+            return None
+    return bytes(data)
+
+
+def _answer(status: int, added: Addition) -> JSONResponse:
+    return JSONResponse({"path": added.path, "problem": added.problem}, status)
