@@ -11,7 +11,7 @@ from docqa.reading.pdf.extracting import Bookmark, Line
 BULLET = re.compile(r"[•◦▪●○■□‣⁃∙]|[–—*-]\s")
 ENUMERATED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[ivx]{1,4})[.)]\s")
 MARK = re.compile(rf"(?:(?:{BULLET.pattern}|{ENUMERATED.pattern})\s*)+(?=\S)")
-SENTENCE_END = re.compile(r"[.!?:;…。！？]['\"”’»)\]]*\d{0,3}$")
+SENTENCE_END = re.compile(r"[.!?:;…。！？]['\"”’»)\]]*\s?\d{0,3}$")
 """With the mark of a footnote after it, perhaps."""
 SAME_SIZE = 0.08
 """The part of a size by which the sizes of one block's lines may differ."""
@@ -34,7 +34,7 @@ class Draft:
 
     lines: list[tuple[int, Line]]
     heading: Bookmark | None
-    is_code: bool
+    code_lines: int
     is_note: bool = False
 
     @property
@@ -46,6 +46,11 @@ class Draft:
     def last(self) -> Line:
         """Return the last line."""
         return self.lines[-1][1]
+
+    @property
+    def is_code(self) -> bool:
+        """Tell whether most of its lines are code."""
+        return 2 * self.code_lines > len(self.lines)
 
     @property
     def is_item(self) -> bool:
@@ -101,7 +106,7 @@ def draft_blocks(pages: Mapping[int, list[Line]], headings: Mapping[int, Bookmar
             heading = headings.get(id(line))
             if open_draft and open_draft.heading is heading and _belongs(open_draft, number, line, style):
                 open_draft.lines.append((number, line))
-                open_draft.is_code &= style.is_code(line)
+                open_draft.code_lines += style.is_code(line)
             else:
                 open_draft = Draft([(number, line)], heading, style.is_code(line))
                 on_page.append(open_draft)

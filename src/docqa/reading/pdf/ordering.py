@@ -16,6 +16,8 @@ MIN_GUTTER = 0.6
 MIN_COLUMN_LINES = 3
 MIN_COLUMN_CHARACTERS = 18
 """On the average of a column's lines; what is shorter is a table's."""
+SAME_PITCH = 0.02
+"""Points."""
 MAX_LINES = 2_000
 """A page with more is none that people read, and finding its columns takes long."""
 WORD_GAP = 0.15
@@ -124,6 +126,10 @@ def _join(row: list[Line], border: str) -> Line:
     joined = replace(row[0])
     for cell in row[1:]:
         gap = (cell.left - joined.right) / cell.size
+        if cell.pitch and abs(cell.pitch - joined.pitch) < SAME_PITCH:  # code, with its spaces
+            joined.text += " " * round((cell.left - joined.right) / cell.pitch) + cell.text
+            joined.right, joined.hyphenated = cell.right, cell.hyphenated
+            continue
         is_cell = gap > CELL_GAP and border == CELL_BORDER and not LIST_MARK.match(joined.text)
         joined.text += (border if is_cell else " " * (gap > WORD_GAP)) + cell.text
         joined.cells += is_cell

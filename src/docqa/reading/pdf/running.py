@@ -15,6 +15,8 @@ MIN_PAGES = 3
 """On how many pages a line is repeated at least, in a document of more than twice as many; else on two."""
 USUAL = 0.6
 """The part of the lines in one place that are running, from which all of them are."""
+MANY_PAGES = 0.2
+"""The part of the pages on which page numbers stand in one place; fewer may agree by chance."""
 NUMBER = re.compile(r"\d+")
 FIRST_OR_LAST_NUMBER = re.compile(r"^\W*(?:page\s+)?(\d{1,5})\b|\b(\d{1,5})\W*$", re.IGNORECASE)
 CONTENTS_LINE = re.compile(LEADERS.pattern + r"(\d+|[ivxlc]+)$")
@@ -33,18 +35,19 @@ def drop_running_lines(pages: list[Page]) -> list[tuple[Page, list[Line]]]:
     edges = [[(line, list(_traits(page.number, line, top))) for line, top in _edges(page)] for page in pages]
     shared = Counter(trait for page in edges for trait in {trait for _, traits in page for trait in traits})
     enough = MIN_PAGES if len(pages) > 2 * MIN_PAGES else 2
+    many = max(enough, MANY_PAGES * len(pages))
     at_place: Counter[Trait] = Counter()
     running_at_place: Counter[Trait] = Counter()
     running = set()
     for page in edges:
         for line, (*traits, place) in page:
             at_place[place] += 1
-            if any(_count(shared, trait) >= enough for trait in traits):
+            if any(_count(shared, trait) >= (enough if isinstance(trait[0], str) else many) for trait in traits):
                 running.add(id(line))
                 running_at_place[place] += 1
     for page in edges:
         for line, (*_, place) in page:
-            if running_at_place[place] >= max(enough, USUAL * at_place[place]):
+            if running_at_place[place] >= max(many, USUAL * at_place[place]):
                 running.add(id(line))
     return [(page, _drop_contents([line for line in page.lines if id(line) not in running])) for page in pages]
 

@@ -54,10 +54,11 @@ class Text:
     def _lines(self, draft: Draft) -> Iterator[tuple[int, str]]:
         """Yield the lines of a block with their pages, as they are to stand one after the other."""
         left = min(line.left for _, line in draft.lines)
+        pitch = max(line.pitch for _, line in draft.lines)
         for (page, line), (_, below) in pairwise([*draft.lines, draft.lines[-1]]):
             is_last = line is below
             if draft.is_code:
-                indent = " " * round((line.left - left) / line.pitch)
+                indent = " " * round((line.left - left) / pitch)
                 blank = "\n" * (self._style.distance(line, below) > BLANK_LINE)
                 yield page, indent + line.text + ("" if is_last else "\n" + blank)
             elif is_last:
@@ -71,11 +72,13 @@ class Text:
         """Drop the hyphen at the end of a line if it only divides a word, as the words of the document suggest."""
         whole = text.rstrip("-‐")
         last, first = LAST_LETTERS.search(whole + "-"), FIRST_LETTERS.match(below)
-        if not last or not first or not below[0].islower():
+        if not last or not first:
             return whole + "-"
         parts = last.group().casefold(), first.group().casefold()
         if "".join(parts) in self._words:
             return whole
+        if not below[0].islower():
+            return whole + "-"
         is_compound = min(map(len, parts)) >= MIN_PART and self._words.issuperset(parts)
         return whole + "-" * (is_compound or "-".join(parts) in self._words)
 
