@@ -44,7 +44,11 @@ def _check_text(path: str, pages: list[Page]) -> None:
     pictures = [page.number for page in pages if page.is_picture]
     if not pictures:
         raise DocumentReadError(path, "its pages are empty")
-    raise DocumentReadError(path, f"{name_pages(pictures)} without text, as a scan has; recognise the text first (OCR)")
+    holds, its = ("holds a picture", "its") if len(pictures) == 1 else ("hold pictures", "their")
+    pages_named = name_pages(pictures)
+    raise DocumentReadError(
+        path, f"{pages_named} {holds}, but no text, as a scan does; recognise {its} text first (OCR)"
+    )
 
 
 def name_pages(numbers: list[int]) -> str:

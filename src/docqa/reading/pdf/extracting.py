@@ -180,14 +180,14 @@ class _Places:
     def lines(self, match: re.Match[str]) -> Iterator[Line]:
         """Divide a line where columns do; leave out what is off the page or too small to be seen."""
         words = self.words(match)
-        longest = max(words, key=lambda word: word[1] - word[0])[0]
+        longest = _longest(words)
         size = self.size(longest)
         if size < MIN_SIZE or not self.is_visible(longest):
             return
-        quarter = round(pdfium.FPDFText_GetCharAngle(self.raw, longest) * 2 / pi) % 4
-        _, top, _, bottom = self.box(longest, quarter)
+        quarter = round(-pdfium.FPDFText_GetCharAngle(self.raw, longest) * 2 / pi) % 4
         lefts = self.lefts(words, quarter)
         for first, last in pairwise([0, *self.gaps(words, lefts, size, quarter), len(words)]):
+            _, top, _, bottom = self.box(_longest(words[first:last]), quarter)
             right = self.box(words[last - 1][1] - 1, quarter)[2]
             text = self.text[words[first][0] : words[last - 1][1]]
             if cleaned := " ".join(clean(text).split()):
@@ -245,6 +245,11 @@ class _Places:
         _loose_box(self.raw, index, found)
         left, bottom, right, top = self.visible
         return bool(found.left < right and found.right > left and found.bottom < top and found.top > bottom)
+
+
+def _longest(words: list[tuple[int, int]]) -> int:
+    """Return where the longest of some words begins: it is no mark, footnote number or drop cap."""
+    return max(words, key=lambda word: word[1] - word[0])[0]
 
 
 def _pitch(words: list[tuple[int, int]], lefts: list[float], size: float) -> float:

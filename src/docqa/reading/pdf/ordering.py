@@ -122,11 +122,17 @@ def _rows(lines: list[Line]) -> Iterator[Line]:
         yield _join(sorted(row, key=lambda line: line.left), border)
 
 
+def _are_code(line: Line, other: Line) -> bool:
+    """Tell whether all characters of both are as wide; words alone may be so by chance."""
+    has_space = " " in line.text or " " in other.text
+    return has_space and other.pitch > 0 and abs(line.pitch - other.pitch) < SAME_PITCH
+
+
 def _join(row: list[Line], border: str) -> Line:
     joined = replace(row[0])
     for cell in row[1:]:
         gap = (cell.left - joined.right) / cell.size
-        if cell.pitch and abs(cell.pitch - joined.pitch) < SAME_PITCH:  # code, with its spaces
+        if _are_code(joined, cell):
             joined.text += " " * round((cell.left - joined.right) / cell.pitch) + cell.text
             joined.right, joined.hyphenated = cell.right, cell.hyphenated
             continue
