@@ -143,6 +143,15 @@ def test_a_paragraph_goes_on_in_the_next_column() -> None:
     assert texts(document) == [" ".join(left + right)]
 
 
+def test_a_raised_footnote_number_does_not_tear_its_line() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, "Thanks to the bridge", y=700)
+        lines(canvas, "2", x=154, y=704, size=6)
+        lines(canvas, ", which stands, trains cross the river.", x=158, y=700.5)
+
+    assert "Thanks to the bridge2, which stands" in read(pdf(draw)).text.replace("bridge 2", "bridge2")
+
+
 def test_a_table_becomes_rows() -> None:
     def draw(canvas: Canvas) -> None:
         lines(canvas, *RIVER)
@@ -325,7 +334,8 @@ def test_list_items_and_code() -> None:
         ("list_item", "Second item."),
         (
             "code",
-            "def cross(bridge):\n    return bridge.other_side()\n\ncross(the_old bridge at the_tay)\ncross(a b c)\ncross(d e f)",
+            "def cross(bridge):\n    return bridge.other_side()\n\n"
+            "cross(the_old bridge at the_tay)\ncross(a b c)\ncross(d e f)",
         ),
     ]
 

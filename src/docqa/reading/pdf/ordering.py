@@ -40,10 +40,11 @@ def _order(lines: list[Line]) -> Iterator[Line]:
     while start < len(lines):
         end = _beside(lines, start)
         if end - start < 2:
-            yield lines[start]
+            end = _end_of_row(lines, start)
+            yield _join(sorted(lines[start:end], key=lambda line: line.left), " ")
         else:
             yield from _region(lines[start:end])
-        start = max(end, start + 1)
+        start = end
 
 
 def _beside(lines: list[Line], start: int) -> int:
@@ -51,6 +52,14 @@ def _beside(lines: list[Line], start: int) -> int:
     if start + 1 == len(lines) or not _share_row(lines[start], lines[start + 1]):
         return start + 1
     return _cut_tail(lines, start, _end_of_columns(lines, start))
+
+
+def _end_of_row(lines: list[Line], start: int) -> int:
+    """Find the end of the pieces of one line, which raised letters in it have divided."""
+    end = start + 1
+    while end < len(lines) and all(_share_row(line, lines[end]) for line in lines[start:end]):
+        end += 1
+    return end
 
 
 def _end_of_columns(lines: list[Line], start: int) -> int:
