@@ -11,6 +11,7 @@ import pypdfium2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
@@ -18,6 +19,7 @@ from docqa import Document, DocumentReadError, Span
 from docqa.chunking import split_sentences
 from docqa.reading import read_document
 from docqa.reading.pdf.extracting import MAX_PAGES, clean
+from docqa.reading.pdf.rendering import find_rectangles, render_page
 
 DOCUMENTS = Path(__file__).parents[2] / "shared/eval/documents"
 needs_documents = pytest.mark.skipif(not DOCUMENTS.exists(), reason="the documents are not beside the project")
@@ -393,6 +395,15 @@ def test_a_pdf_without_text_is_refused_with_the_pages(pages: list[Callable[[Canv
     assert reason(pdf(*pages)) == expected
 
 
+def test_pages_without_text_among_others_are_named() -> None:
+    document = read(pdf(page("Words."), picture, blank, page("More words."), picture, picture))
+    assert document.text == "Words.\n\nMore words."
+    assert document.unread == (
+        "pages 2, 5–6 hold pictures, but no text, as a scan does; recognise their text first (OCR)"
+    )
+    assert [block.page for block in document.blocks] == [1, 4]
+
+
 def test_a_pdf_that_needs_a_password_is_refused() -> None:
     assert reason(pdf(page("Secret."), encrypt=StandardEncryption("password"))) == (
         "it needs a password; save a copy without one"
@@ -415,6 +426,30 @@ def test_a_pdf_of_too_many_pages_is_refused() -> None:
         document.new_page(100, 100)
     document.save(file)
     assert reason(file.getvalue()) == "it has 5,001 pages, over 5,000; divide it"
+
+
+def test_a_page_is_rendered_as_a_picture() -> None:
+    data = pdf(picture, page(*RIVER))
+    png = render_page("a.pdf", data, 1, scale=0.5)
+    assert Image.open(io.BytesIO(png)).size == (300, 400)
+    assert png != render_page("a.pdf", data, 2, scale=0.5)
+    with pytest.raises(IndexError, match="no page 3 of 2"):
+        render_page("a.pdf", data, 3)
+
+
+@pytest.mark.parametrize(
+    ("turn", "places"),
+    [(0, [(115, 93, 154, 100), (61, 107, 115, 114)]), (180, [(446, 700, 485, 707), (485, 686, 539, 693)])],
+)
+def test_words_are_found_on_their_page_as_it_is_shown(turn: int, places: list[tuple[int, ...]]) -> None:
+    def draw(canvas: Canvas) -> None:
+        canvas.setPageRotation(turn)
+        lines(canvas, "We have all the infor-", "mation there is, and more.")
+
+    data = pdf(draw)
+    found = find_rectangles("a.pdf", data, 1, "the information there")
+    assert [tuple(round(side) for side in place) for place in found] == places
+    assert find_rectangles("a.pdf", data, 1, "not there") == find_rectangles("a.pdf", data, 1, "…") == []
 
 
 WHOLE = pdf(with_bookmarks, with_sizes, page(*RIVER))

@@ -68,7 +68,8 @@ class Document:
     """One file of the corpus: ``path`` is POSIX, relative to the corpus folder, ``digest`` the SHA-256 of its bytes.
 
     ``pages`` are in the order of the text, which need not be that of the pages: a footnote comes after the whole of a
-    paragraph that goes on on the next page.
+    paragraph that goes on on the next page. ``unread`` says for people what of the file could not be read, such as a
+    scanned page; empty if nothing.
     """
 
     path: str
@@ -77,6 +78,7 @@ class Document:
     text: str
     blocks: tuple[Block, ...]
     pages: tuple[PageStart, ...] = ()
+    unread: str = ""
 
     def __getitem__(self, span: Span) -> str:
         return self.text[span.start : span.end]

@@ -26,7 +26,9 @@ def read_pdf(path: str, data: bytes, digest: str) -> Document:
         pages = list(extract_pages(path, pdf))
         bookmarks = list(extract_bookmarks(pdf))
         title = extract_title(pdf)
-    _check_text(path, pages)
+    unread = _describe_unread(pages)
+    if not any(page.lines for page in pages):
+        raise DocumentReadError(path, unread or "its pages are empty")
     lines = {page.number: order_lines(kept) for page, kept in drop_running_lines(pages)}
     style = find_style(lines.values())
     drafts = draft_blocks(lines, match_bookmarks(lines, bookmarks), style)
@@ -34,21 +36,18 @@ def read_pdf(path: str, data: bytes, digest: str) -> Document:
     title = title if TITLE.fullmatch(title) else (_largest_heading(drafts, style) or PurePosixPath(path).stem)
     text = Text(drafts, style)
     _write(text, drafts, levels, title)
-    return Document(path, digest, title, str(text), tuple(text.blocks), tuple(text.pages))
+    return Document(path, digest, title, str(text), tuple(text.blocks), tuple(text.pages), unread)
 
 
-def _check_text(path: str, pages: list[Page]) -> None:
-    """Refuse a PDF without text."""
-    if any(page.lines for page in pages):
-        return
-    pictures = [page.number for page in pages if page.is_picture]
-    if not pictures:
-        raise DocumentReadError(path, "its pages are empty")
-    holds, its = ("holds a picture", "its") if len(pictures) == 1 else ("hold pictures", "their")
-    pages_named = name_pages(pictures)
-    raise DocumentReadError(
-        path, f"{pages_named} {holds}, but no text, as a scan does; recognise {its} text first (OCR)"
-    )
+def _describe_unread(pages: list[Page]) -> str:
+    """Say which pages have no text that can be read, though they are not empty."""
+    reasons = []
+    if pictures := [page.number for page in pages if page.is_picture]:
+        holds, its = ("holds a picture", "its") if len(pictures) == 1 else ("hold pictures", "their")
+        reasons.append(f"{name_pages(pictures)} {holds}, but no text, as a scan does; recognise {its} text first (OCR)")
+    if damaged := [page.number for page in pages if page.is_damaged]:
+        reasons.append(f"{name_pages(damaged)} {'is' if len(damaged) == 1 else 'are'} damaged")
+    return "; ".join(reasons)
 
 
 def name_pages(numbers: list[int]) -> str:

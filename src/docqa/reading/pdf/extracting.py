@@ -76,11 +76,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's lines as they come in the file; ``is_picture`` when it shows something, but no text."""
+    """A page's lines as they come in the file; if it has none, it may be a picture, or damaged."""
 
     number: int
     lines: list[Line]
     is_picture: bool = False
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def extract_pages(path: str, document: pypdfium2.PdfDocument) -> Iterator[Page]:
     """Extract the lines of every page.
 
     Raises:
-        DocumentReadError: a page is damaged, or the text or its pages are too many.
+        DocumentReadError: it has too many pages, or too much text.
     """
     if len(document) > MAX_PAGES:
         raise DocumentReadError(path, f"it has {len(document):,} pages, over {MAX_PAGES:,}; divide it")
@@ -127,8 +128,8 @@ def extract_pages(path: str, document: pypdfium2.PdfDocument) -> Iterator[Page]:
                     raise DocumentReadError(path, f"it has over {MAX_CHARACTERS:,} characters; divide it")
                 lines = _lines(text_page, page.get_cropbox())
                 yield Page(index + 1, lines, not lines and next(iter(page.get_objects()), None) is not None)
-        except pypdfium2.PdfiumError as exc:
-            raise DocumentReadError(path, f"page {index + 1} is damaged") from exc
+        except pypdfium2.PdfiumError:
+            yield Page(index + 1, [], is_damaged=True)
 
 
 def extract_bookmarks(document: pypdfium2.PdfDocument) -> Iterator[Bookmark]:
