@@ -230,6 +230,31 @@ def test_ligatures_soft_hyphens_and_the_like_are_written_plainly(raw: str, clean
     assert clean(raw) == cleaned
 
 
+def by_hand(content: bytes, characters: bytes) -> bytes:
+    """Make a PDF whose font maps its codes to characters of any kind."""
+    bodies = [
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(content), content),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 6 0 R>>",
+        b"<</Length %d>>stream\n%s\nendstream" % (len(characters), characters),
+    ]
+    objects = b"".join(b"%d 0 obj\n%s\nendobj\n" % (number, body) for number, body in enumerate(bodies, 1))
+    return b"%PDF-1.4\n" + objects + b"trailer<</Size 7/Root 1 0 R>>\n%%EOF"
+
+
+def test_ligatures_and_characters_of_any_plane_are_read() -> None:
+    characters = (
+        b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def "
+        b"1 begincodespacerange <00> <FF> endcodespacerange "
+        b"2 beginbfchar <41> <D835DC65> <42> <FB01> endbfchar endcmap end end"
+    )
+    data = by_hand(b"BT /F 12 Tf 60 700 Td (we Bnd A and go on) Tj ET", characters)
+    assert read(data).text == "we find \U0001d465 and go on"
+    assert len(find_rectangles("a.pdf", data, 1, "find \U0001d465 and")) == 1
+
+
 def test_a_paragraph_across_a_page_is_whole_and_every_character_has_its_page() -> None:
     first = "The bridge that crosses the river Tay was built in the years after the disaster, when the"
     second = "first one had fallen into the water. It still stands."

@@ -40,6 +40,7 @@ LIST_MARK = re.compile(
     r"(?:[•◦▪●○■□–—*‣⁃∙-]|\(?(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivx]{1,4})[.)]|\d{1,2}(?:\.\d{1,3})*)$"
 )
 LEADERS = re.compile(r"(?:\.\s{0,3}){4,}")
+SURROGATE = re.compile("[\ud800-\udfff]")
 REPLACED = str.maketrans(
     {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\xad": "", "\xa0": " "}
     | {"\uf0b7": "•", "\uf0a7": "▪", "\t": " ", HYPHEN: "-"}
@@ -152,15 +153,23 @@ def extract_title(document: pypdfium2.PdfDocument) -> str:
 
 def clean(text: str) -> str:
     """Write ligatures as letters, and leave out soft hyphens and what is no character."""
+    if SURROGATE.search(text):
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     return unicodedata.normalize("NFC", text.translate(REPLACED))
+
+
+def read_characters(text_page: pypdfium2.PdfTextPage) -> str:
+    """Return a page's text character for character as PDFium counts them, which may mean halves of some."""
+    text = str(text_page.get_text_range())
+    count = text_page.count_chars()
+    if len(text) == count:
+        return text
+    return "".join(chr(pdfium.FPDFText_GetUnicode(text_page, i)) for i in range(count))
 
 
 def _lines(text_page: pypdfium2.PdfTextPage, visible: Box) -> list[Line]:
     """List the lines that can be seen, in the order of the file; those across the page's main direction come last."""
-    text = text_page.get_text_range()
-    count = text_page.count_chars()
-    if len(text) != count:  # places go by PDFium's characters, which the text may lack or double
-        text = "".join(chr(pdfium.FPDFText_GetUnicode(text_page, i)) for i in range(count))
+    text = read_characters(text_page)
     places = _Places(text_page.raw, text, visible)
     lines = [line for match in LINE.finditer(text) if not match.group().isspace() for line in places.lines(match)]
     quarters = Counter(line.quarter for line in lines)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pypdfium2.raw as pdfium
 from pypdfium2 import PdfDocument, PdfPage
 
-from docqa.reading.pdf.extracting import Box, clean, open_pdf
+from docqa.reading.pdf.extracting import Box, clean, open_pdf, read_characters
 
 FINE = 100
 """Parts of a point to which places are rounded."""
@@ -41,7 +41,7 @@ def find_rectangles(path: str, data: bytes, page: int, words: str) -> list[Box]:
         _check(pdf, page)
         shown = pdf[page - 1]
         text_page = shown.get_textpage()
-        start, count = _find(text_page.get_text_range(), words)
+        start, count = _find(read_characters(text_page), words)
         pieces = text_page.count_rects(start, count) if count else 0
         return [_place(shown, text_page.get_rect(i)) for i in range(pieces)]
 
@@ -63,7 +63,8 @@ def _find(text: str, words: str) -> tuple[int, int]:
 
 
 def _letters(text: str) -> Iterator[str]:
-    return (letter for letter in clean(text).lower() if letter.isalnum())
+    # PDFium counts what lies beyond U+FFFF as two halves, none of which is a letter
+    return (letter for letter in clean(text).lower() if letter.isalnum() and letter <= "\uffff")
 
 
 def _place(page: PdfPage, rectangle: Box) -> Box:
