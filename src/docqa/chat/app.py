@@ -1,7 +1,7 @@
 """The page: what stands on it and which event calls what."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import count
 from os import PathLike
@@ -13,18 +13,20 @@ from gradio.events import api
 
 from docqa.chat.exporting import conversation_markdown
 from docqa.chat.library import Library, message
+from docqa.chat.paging import Pages
 from docqa.chat.rendering import (
     render_conversation,
     render_feedback,
     render_header,
     render_notice,
+    render_page,
     render_source,
     render_sync,
     render_toolbar,
     render_welcome,
 )
 from docqa.chat.session import Session
-from docqa.chat.state import Feedback, Overview
+from docqa.chat.state import Feedback, Overview, Source
 from docqa.embedding import Embedder, Reranker
 from docqa.errors import DocqaError
 from docqa.serialising import hit_to_json
@@ -65,6 +67,7 @@ def build_chat(
         page = _lay_out(chat)
         for wire in (_wire_questions, _wire_sources, _wire_feedback, _wire_looks, _wire_sync, _wire_conversation):
             wire(page, library)
+        _wire_pages(page, library, Pages(Path(corpus_dir)))
         _offer_retrieval(library)
     chat.queue(max_size=MOST_WAITING, default_concurrency_limit=AT_ONCE)
     return chat
@@ -88,6 +91,7 @@ class Page:
     follow: gr.Checkbox
     feedback: gr.HTML
     source: gr.HTML
+    picture: gr.HTML
     timer: gr.Timer
 
 
@@ -106,7 +110,7 @@ def _lay_out(chat: gr.Blocks) -> Page:
             with gr.Column(elem_id="docqa-talk"):
                 welcome, turns = _html("welcome"), _html("turns")
         with gr.Column(elem_id="docqa-right"):
-            source = _html("source", render_source(None))
+            source, picture = _html("source", render_source(None)), _html("picture", script="pages.js")
     return Page(
         chat=chat,
         session=session,
@@ -122,13 +126,14 @@ def _lay_out(chat: gr.Blocks) -> Page:
         follow=follow,
         feedback=feedback,
         source=source,
+        picture=picture,
         timer=gr.Timer(SECONDS_BETWEEN_LOOKS),
     )
 
 
-def _html(name: str, value: str = "") -> gr.HTML:
-    script = resources.files("docqa.chat").joinpath("chat.js").read_text(encoding="utf-8")
-    return gr.HTML(value, elem_id=f"docqa-{name}", js_on_load=script, apply_default_css=False)
+def _html(name: str, value: str = "", *, script: str = "chat.js") -> gr.HTML:
+    on_load = resources.files("docqa.chat").joinpath(script).read_text(encoding="utf-8")
+    return gr.HTML(value, elem_id=f"docqa-{name}", js_on_load=on_load, apply_default_css=False)
 
 
 def _question_box() -> gr.Textbox:
@@ -181,17 +186,32 @@ def _wire_questions(page: Page, library: Library) -> None:
 
 
 def _wire_sources(page: Page, library: Library) -> None:
-    def open_passage(session: Session, event: gr.EventData) -> str:
-        number = int(_given(event, "turn", "-1"))
-        found = session.turn_and_hit(number, int(_given(event, "rank", "0")))
-        return render_source(library.source_at(found[1], number) if found else None)
+    def open_source(session: Session, event: gr.EventData) -> str:
+        return render_source(_chosen(library, session, event))
 
-    def open_document(event: gr.EventData) -> str:
-        return render_source(library.source(_given(event, "document", "")))
-
-    page.turns.passage(open_passage, inputs=page.session, outputs=page.source, **QUIET)
-    _on([page.welcome.document, page.header.document], open_document, outputs=page.source, **QUIET)
+    triggers = [page.turns.passage, page.source.passage, page.welcome.document, page.header.document]
+    _on(triggers, open_source, inputs=page.session, outputs=page.source, **QUIET)
     page.source.close(lambda: render_source(None), outputs=page.source, **QUIET)
+
+
+def _wire_pages(page: Page, library: Library, pages: Pages) -> None:
+    def turn(session: Session, event: gr.EventData) -> str:
+        source = _chosen(library, session, event) or Source(problem="This passage is not in the conversation any more.")
+        return render_page(pages.view(source, int(_given(event, "page", "0"))))
+
+    # of the pages leafed through while one is being drawn, the last is shown
+    page.picture.turn(turn, inputs=page.session, outputs=page.picture, trigger_mode="always_last", **QUIET)
+
+
+def _chosen(library: Library, session: Session, event: gr.EventData) -> Source | None:
+    if document := _given(event, "document", ""):
+        return library.source(document)
+    number = int(_given(event, "turn", "-1"))
+    found = session.turn_and_hit(number, int(_given(event, "rank", "0")))
+    if not found:
+        return None
+    turn, hit = found
+    return replace(library.source_at(hit, number), hits=len(turn.answer.hits) if turn.answer else 0)
 
 
 def _wire_feedback(page: Page, library: Library) -> None:

@@ -62,8 +62,8 @@ def _nothing_else() -> dict[str, Any]:
 
 def _style() -> str:
     # in the head and not as `css`, which Gradio confines to its own container: the announcer stands outside of it
-    css = resources.files("docqa.chat").joinpath("chat.css").read_text(encoding="utf-8")
-    return f"<style>{css}</style>"
+    files = [resources.files("docqa.chat").joinpath(name) for name in ("chat.css", "pages.css")]
+    return "".join(f"<style>{file.read_text(encoding='utf-8')}</style>" for file in files)
 
 
 def _theme() -> gr.themes.Base:

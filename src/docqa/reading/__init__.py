@@ -19,6 +19,9 @@ READERS: dict[str, Callable[[str], tuple[str | None, list[Block]]]] = {
 
 SUFFIXES = frozenset({*READERS, ".pdf"})
 
+RENDERED = frozenset({".pdf"})
+"""Suffixes of the documents whose pages can be shown as pictures."""
+
 READER_VERSION = 1
 """To be raised when a reader gives other blocks for the same bytes: every document is then read anew."""
 

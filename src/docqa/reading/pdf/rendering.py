@@ -2,7 +2,11 @@
 
 import ctypes
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from math import sqrt
 
 import pypdfium2.raw as pdfium
 from pypdfium2 import PdfDocument, PdfPage
@@ -11,6 +15,48 @@ from docqa.reading.pdf.extracting import Box, clean, open_pdf, read_characters
 
 FINE = 100
 """Parts of a point to which places are rounded."""
+WIDEST = 1400
+MOST_PIXELS = 4_000_000
+MOST_SCALE = 4.0
+"""Pixels across a picture, in all of it, and for a point: enough to read small print at twice a panel's width."""
+MOST_BYTES = 1_500_000
+"""A larger PNG, as a photograph makes it, becomes a JPEG."""
+SHORTEST = 12
+"""Letters of the shortest piece that is searched for when words do not stand in one piece."""
+
+SIGNS = r"[^\w\s]*"
+NEAR = 1.5
+"""Heights of a line, the widest gap between two words that are one piece of it."""
+
+Mark = tuple[str, str]
+"""Words to find on a page, after the words before them, which tell the right place from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page of a document, ``page`` of ``pages``, as a PNG or JPEG, and where on it words stand, all in points."""
+
+    page: int
+    pages: int
+    width: float
+    height: float
+    rectangles: tuple[Box, ...]
+    image: bytes
+
+
+def render_picture(path: str, data: bytes, page: int, marks: Sequence[Mark] = ()) -> Picture:
+    """Render a page for a browser, the first or last one if there is none of that number, and find words on it.
+
+    Raises:
+        DocumentReadError: the PDF cannot be opened.
+    """
+    with open_pdf(path, data) as pdf:
+        page = min(max(1, page), len(pdf))
+        shown = pdf[page - 1]
+        width, height = shown.get_size()
+        scale = min(WIDEST / width, sqrt(MOST_PIXELS / (width * height)), MOST_SCALE)
+        places = [place for before, words in marks for place in _rectangles(shown, words, before)]
+        return Picture(page, len(pdf), width, height, tuple(places), _image(shown, scale, MOST_BYTES))
 
 
 def render_page(path: str, data: bytes, page: int, *, scale: float = 1.5) -> bytes:
@@ -21,17 +67,15 @@ def render_page(path: str, data: bytes, page: int, *, scale: float = 1.5) -> byt
         IndexError: it has no such page.
     """
     with open_pdf(path, data) as pdf:
-        picture = io.BytesIO()
         _check(pdf, page)
-        pdf[page - 1].render(scale=scale).to_pil().save(picture, "PNG")
-        return picture.getvalue()
+        return _image(pdf[page - 1], scale)
 
 
 def find_rectangles(path: str, data: bytes, page: int, words: str) -> list[Box]:
     """Find where words of the document's text stand on a page, as left, top, right and bottom of each piece of a line.
 
-    In points from the page's upper left corner, as it is shown. White space, marks and divided words do not matter.
-    Empty if the page does not hold the words in one piece.
+    In points from the page's upper left corner, as it is shown. White space, marks and divided words do not matter, nor
+    do other words between them, such as those of another column. Of several places, the first counts.
 
     Raises:
         DocumentReadError: the PDF cannot be opened.
@@ -39,11 +83,7 @@ def find_rectangles(path: str, data: bytes, page: int, words: str) -> list[Box]:
     """
     with open_pdf(path, data) as pdf:
         _check(pdf, page)
-        shown = pdf[page - 1]
-        text_page = shown.get_textpage()
-        start, count = _find(read_characters(text_page), words)
-        pieces = text_page.count_rects(start, count) if count else 0
-        return [_place(shown, text_page.get_rect(i)) for i in range(pieces)]
+        return _rectangles(pdf[page - 1], words)
 
 
 def _check(pdf: PdfDocument, page: int) -> None:
@@ -51,15 +91,71 @@ def _check(pdf: PdfDocument, page: int) -> None:
         raise IndexError(f"there is no page {page} of {len(pdf)}")
 
 
-def _find(text: str, words: str) -> tuple[int, int]:
-    """Find the first place of some words in a text, and how many characters they have there; 0 if none."""
+def _image(page: PdfPage, scale: float, most: int | None = None) -> bytes:
+    picture, file = page.render(scale=scale).to_pil().convert("RGB"), io.BytesIO()
+    picture.save(file, "PNG")
+    if most is not None and file.tell() > most:
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def _rectangles(page: PdfPage, words: str, before: str = "") -> list[Box]:
+    text_page = page.get_textpage()
+    text = read_characters(text_page)
     letters = [(letter, i) for i, character in enumerate(text) for letter in _letters(character)]
     wanted = "".join(_letters(words))
-    at = "".join(letter for letter, _ in letters).find(wanted)
-    if at < 0 or not wanted:
-        return 0, 0
-    first, last = letters[at][1], letters[at + len(wanted) - 1][1]
-    return first, last + 1 - first
+    found = list(_find("".join(letter for letter, _ in letters), wanted, "".join(_letters(before))))
+    if 2 * sum(end - start for start, end in found) < len(wanted):
+        return []  # so few of the words may stand there by chance
+    rectangles: list[Box] = []
+    for one, other in found:
+        start, end = _with_signs(text, letters[one][1], letters[other - 1][1] + 1, words)
+        pieces = text_page.count_rects(start, end - start)  # which are then numbered
+        rectangles += [_place(page, text_page.get_rect(i)) for i in range(pieces)]
+    return _join(rectangles)
+
+
+def _with_signs(text: str, start: int, end: int, words: str) -> tuple[int, int]:
+    """Widen a place to the signs at the edges of the words, such as quotation marks or a full stop."""
+    opening, closing = (re.search(pattern, words.strip()) for pattern in ("^" + SIGNS, SIGNS + "$"))
+    while opening and start and text[start - 1] in opening.group():
+        start -= 1
+    while closing and end < len(text) and text[end] in closing.group():
+        end += 1
+    return start, end
+
+
+def _join(pieces: list[Box]) -> list[Box]:
+    """Join the pieces of a line, which PDFium divides where the font changes."""
+    lines: list[Box] = []
+    for left, top, right, bottom in pieces:
+        one = lines[-1] if lines else (0.0, 0.0, 0.0, 0.0)
+        height = min(bottom - top, one[3] - one[1])
+        is_level = min(bottom, one[3]) - max(top, one[1]) > height / 2
+        if lines and is_level and -height < left - one[2] < NEAR * height:
+            lines[-1] = one[0], min(top, one[1]), max(right, one[2]), max(bottom, one[3])
+        else:
+            lines.append((left, top, right, bottom))
+    return lines
+
+
+def _find(text: str, words: str, before: str) -> Iterator[tuple[int, int]]:
+    """Find words, at the place that is most like it before them; by halves if they do not stand in one piece."""
+    places = [match.start() for match in re.finditer(re.escape(words), text)] if words else []
+    if places:
+        best = max(places, key=lambda place: _agreement(text[max(0, place - len(before)) : place], before))
+        yield best, best + len(words)
+    elif len(words) >= 2 * SHORTEST:
+        half = len(words) // 2
+        yield from _find(text, words[:half], before)
+        yield from _find(text, words[half:], (before + words[:half])[-len(words) :])
+
+
+def _agreement(text: str, other: str) -> int:
+    """Count the letters in which the ends of two texts agree."""
+    pairs = zip(reversed(text), reversed(other), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _letters(text: str) -> Iterator[str]:
