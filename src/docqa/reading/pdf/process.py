@@ -20,6 +20,7 @@ SECONDS = 15
 """How long a page may take, a hundred times what most do; the first one includes the start of the process."""
 MEMORY = 2 * 2**30
 """Bytes the process may fill."""
+UNDRAWN = "page {} cannot be drawn; open the file in a PDF viewer"
 FAILURES = (OSError, ValueError, TypeError, LookupError)
 """What comes of a process that has died, or whose parser was taken over and answers as it likes."""
 
@@ -39,21 +40,25 @@ class RenderingProcess:
             DocumentReadError: the PDF cannot be opened, or the page cannot be rendered in time.
         """
         with self._lock:
-            process = self._running() or self._start()
-            watch = threading.Timer(self._seconds, process.kill)
-            watch.start()
             try:
-                return _exchange(process, path, data, {"path": path, "page": page, "marks": marks})
+                return self._try(path, data, {"path": path, "page": page, "marks": marks})
             except FAILURES as exc:
                 self._stop()
-                raise DocumentReadError(path, f"page {page} cannot be drawn; open the file in a PDF viewer") from exc
-            finally:
-                watch.cancel()
+                raise DocumentReadError(path, UNDRAWN.format(page)) from exc
 
     def close(self) -> None:
         """End the process; it is started again when it is needed."""
         with self._lock:
             self._stop()
+
+    def _try(self, path: str, data: bytes, request: dict[str, Any]) -> Picture:
+        process = self._running() or self._start()
+        watch = threading.Timer(self._seconds, process.kill)
+        watch.start()
+        try:
+            return _exchange(process, path, data, request)
+        finally:
+            watch.cancel()
 
     def _running(self) -> subprocess.Popen[bytes] | None:
         if self._process and self._process.poll() is not None:
@@ -108,6 +113,8 @@ def serve() -> None:
             _write(replies, picture, image)
         except DocumentReadError as exc:
             _write(replies, {"reason": exc.reason}, b"")
+        except Exception:  # a damaged page is no matter for the terminal
+            _write(replies, {"reason": UNDRAWN.format(request["page"])}, b"")
 
 
 def _limit(kind: int, most: int) -> None:

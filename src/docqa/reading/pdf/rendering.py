@@ -3,6 +3,7 @@
 import ctypes
 import io
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -23,6 +24,8 @@ MOST_BYTES = 1_500_000
 """A larger PNG, as a photograph makes it, becomes a JPEG."""
 SHORTEST = 12
 """Letters of the shortest piece that is searched for when words do not stand in one piece."""
+FEW = 60
+"""Letters before a piece, from which its place is told."""
 
 SIGNS = r"[^\w\s]*"
 NEAR = 1.5
@@ -141,15 +144,16 @@ def _join(pieces: list[Box]) -> list[Box]:
 
 
 def _find(text: str, words: str, before: str) -> Iterator[tuple[int, int]]:
-    """Find words, at the place that is most like it before them; by halves if they do not stand in one piece."""
-    places = [match.start() for match in re.finditer(re.escape(words), text)] if words else []
-    if places:
-        best = max(places, key=lambda place: _agreement(text[max(0, place - len(before)) : place], before))
-        yield best, best + len(words)
-    elif len(words) >= 2 * SHORTEST:
-        half = len(words) // 2
-        yield from _find(text, words[:half], before)
-        yield from _find(text, words[half:], (before + words[:half])[-len(words) :])
+    """Find words in as few pieces as they stand in, each at the place that is most like it before them."""
+    least = min(SHORTEST, len(words))
+    while words and len(words) >= least:
+        length = bisect_left(range(1, len(words) + 1), True, key=lambda end: words[:end] not in text)
+        if length >= least:
+            places = (match.start() for match in re.finditer(re.escape(words[:length]), text))
+            best = max(places, key=lambda place: _agreement(text[max(0, place - len(before)) : place], before))
+            yield best, best + length
+        passed = length if length >= least else 1
+        before, words = (before + words[:passed])[-FEW:], words[passed:]
 
 
 def _agreement(text: str, other: str) -> int:
