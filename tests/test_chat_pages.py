@@ -299,6 +299,7 @@ def test_a_page_is_enlarged_and_its_marks_with_it(page):
     expect(page.locator(".docqa-zoom")).to_have_text("250%")
     assert page.locator(".docqa-sheet").bounding_box()["width"] == pytest.approx(2.5 * fit, rel=0.02)
     assert_marked(page)
+    expect(page.locator(".docqa-place-mark").first).to_be_in_viewport(ratio=0.5)
     photograph(page, "page-zoomed-light")
     page.get_by_role("button", name="Previous page").click()
     await_page(page, 1)

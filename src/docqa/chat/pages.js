@@ -108,16 +108,26 @@ function turnBy(pages, where) {
   turnTo((wanted || Number(shown().dataset.page)) + pages, where);
 }
 
-// What is in the middle stays there.
+// A mark in sight stays in sight, otherwise what is in the middle stays there.
 function enlarge(to) {
   const area = sheets();
   if (!area) return;
+  const here = area.getBoundingClientRect();
+  const inSight = ({top, bottom}) => bottom > here.top && top < here.bottom;
+  const mark = [...area.querySelectorAll('.docqa-place-mark')].find((one) => inSight(one.getBoundingClientRect()));
+  const top = mark?.getBoundingClientRect().top;
   const [across, down] = [area.scrollLeft + area.clientWidth / 2, area.scrollTop + area.clientHeight / 2];
   const [width, height] = [area.scrollWidth, area.scrollHeight];
   zoom = to;
   area.style.setProperty('--docqa-zoom', zoom);
-  area.scrollLeft = (across / width) * area.scrollWidth - area.clientWidth / 2;
-  area.scrollTop = (down / height) * area.scrollHeight - area.clientHeight / 2;
+  if (mark) {
+    const place = mark.getBoundingClientRect();
+    const margin = Math.max(24, (area.clientWidth - place.width) / 2);
+    area.scrollBy(place.left - here.left - margin, place.top - top);
+  } else {
+    area.scrollLeft = (across / width) * area.scrollWidth - area.clientWidth / 2;
+    area.scrollTop = (down / height) * area.scrollHeight - area.clientHeight / 2;
+  }
   element.querySelector('.docqa-zoom').textContent = `${Math.round(zoom * 100)}%`;
   element.querySelector('[data-zoom="1"]').disabled = zoom === ZOOMS.at(-1);
   element.querySelector('[data-zoom="-1"]').disabled = zoom === ZOOMS[0];
