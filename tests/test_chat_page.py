@@ -99,11 +99,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(folder: Path, documents: dict[str, str], *, allow_edits: bool = True) -> Iterator[Server]:
+def serve(folder: Path, documents: dict[str, str | bytes], *, allow_edits: bool = True) -> Iterator[Server]:
     corpus, port = folder / "corpus", free_port()
     corpus.mkdir()
     for name, text in documents.items():
-        (corpus / name).write_text(text, encoding="utf-8")
+        (corpus / name).write_bytes(text.encode() if isinstance(text, str) else text)
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     files = (corpus, folder / "embeddings", folder / "feedback.jsonl")
     command = [sys.executable, "-c", SERVER, *map(str, files), str(port), "edits" if allow_edits else "none"]

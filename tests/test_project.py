@@ -31,6 +31,7 @@ OWNERS = {
     "ir_measures": {"evaluation"},
     "markdown_it": {"reading"},
     "nupunkt": {"chunking"},
+    "pypdfium2": {"reading"},
     "scipy": {"matching"},
     "sentence_transformers": {"embedding"},
     "sqlite3": {"texts"},

@@ -56,25 +56,47 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class PageStart:
+    """Where in a document's text something that stands on a page begins; it goes on to the next ``PageStart``."""
+
+    start: int
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """One file of the corpus: ``path`` is POSIX, relative to the corpus folder, ``digest`` the SHA-256 of its bytes."""
+    """One file of the corpus: ``path`` is POSIX, relative to the corpus folder, ``digest`` the SHA-256 of its bytes.
+
+    ``pages`` are in the order of the text, which need not be that of the pages: a footnote comes after the whole of a
+    paragraph that goes on on the next page. ``unread`` says for people what of the file could not be read, such as a
+    scanned page; empty if nothing.
+    """
 
     path: str
     digest: str
     title: str
     text: str
     blocks: tuple[Block, ...]
+    pages: tuple[PageStart, ...] = ()
+    unread: str = ""
 
     def __getitem__(self, span: Span) -> str:
         return self.text[span.start : span.end]
+
+    def pages_of(self, span: Span) -> list[int]:
+        """List the pages a span stands on, in order; none where the document has no pages."""
+        first = max(0, bisect_right(self.pages, span.start, key=lambda page: page.start) - 1)
+        last = bisect_left(self.pages, span.end, key=lambda page: page.start)
+        return sorted({page.page for page in self.pages[first : max(last, first + 1)]})
 
     def locate(self, span: Span) -> str:
         """Say for people where a span stands: ``§ Pricing › Refunds, lines 12–18``."""
         after = bisect_right(self.blocks, span.start, key=lambda block: block.span.end)
         block = self.blocks[after] if after < len(self.blocks) and self.blocks[after].span.overlaps(span) else None
         section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
-        if block and block.page is not None:
-            return f"{section}page {block.page}"
+        pages = self.pages_of(span) or ([block.page] if block and block.page is not None else [])
+        if pages:
+            return section + (f"page {pages[0]}" if len(pages) == 1 else f"pages {pages[0]}–{pages[-1]}")
         line_ends = _line_ends(self.text)
         first, last = (bisect_left(line_ends, place) + 1 for place in (span.start, span.end))
         return section + (f"line {first}" if first == last else f"lines {first}–{last}")

@@ -1,6 +1,7 @@
 """The page: what stands on it and which event calls what."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from os import PathLike
 from pathlib import Path
@@ -12,6 +13,7 @@ from gradio.events import api
 from docqa.chat.exporting import conversation_markdown
 from docqa.chat.library import Library, message
 from docqa.chat.page import Page, lay_out
+from docqa.chat.paging import Pages
 from docqa.chat.receiving import Chat, upload_route
 from docqa.chat.rendering import (
     render_conversation,
@@ -19,13 +21,14 @@ from docqa.chat.rendering import (
     render_header,
     render_listing,
     render_notice,
+    render_page,
     render_source,
     render_sync,
     render_toolbar,
     render_welcome,
 )
 from docqa.chat.session import Session
-from docqa.chat.state import Feedback, Overview, SyncState
+from docqa.chat.state import Feedback, Overview, Source, SyncState
 from docqa.embedding import Embedder, Reranker
 from docqa.errors import DocqaError
 from docqa.serialising import hit_to_json
@@ -67,6 +70,7 @@ def build_chat(
         page = lay_out(chat, read_only=library.read_only)
         for wire in (_wire_questions, _wire_sources, _wire_feedback, _wire_looks, _wire_edits, _wire_conversation):
             wire(page, library)
+        _wire_pages(page, library, Pages(Path(corpus_dir)))
         _offer_retrieval(library)
     chat.queue(max_size=MOST_WAITING, default_concurrency_limit=AT_ONCE)
     return chat
@@ -100,17 +104,32 @@ def _wire_questions(page: Page, library: Library) -> None:
 
 
 def _wire_sources(page: Page, library: Library) -> None:
-    def open_passage(session: Session, event: gr.EventData) -> str:
-        number = int(_given(event, "turn", "-1"))
-        found = session.turn_and_hit(number, int(_given(event, "rank", "0")))
-        return render_source(library.source_at(found[1], number) if found else None)
+    def open_source(session: Session, event: gr.EventData) -> str:
+        return render_source(_chosen(library, session, event))
 
-    def open_document(event: gr.EventData) -> str:
-        return render_source(library.source(_given(event, "document", "")))
-
-    page.turns.passage(open_passage, inputs=page.session, outputs=page.source, **QUIET)
-    _on([page.welcome.document, page.listing.document], open_document, outputs=page.source, **QUIET)
+    triggers = [page.turns.passage, page.source.passage, page.welcome.document, page.listing.document]
+    _on(triggers, open_source, inputs=page.session, outputs=page.source, **QUIET)
     page.source.close(lambda: render_source(None), outputs=page.source, **QUIET)
+
+
+def _wire_pages(page: Page, library: Library, pages: Pages) -> None:
+    def turn(session: Session, event: gr.EventData) -> str:
+        source = _chosen(library, session, event) or Source(problem="This passage is not in the conversation any more.")
+        return render_page(pages.view(source, int(_given(event, "page", "0"))))
+
+    # of the pages leafed through while one is being drawn, the last is shown
+    page.picture.turn(turn, inputs=page.session, outputs=page.picture, trigger_mode="always_last", **QUIET)
+
+
+def _chosen(library: Library, session: Session, event: gr.EventData) -> Source | None:
+    if document := _given(event, "document", ""):
+        return library.source(document)
+    number = int(_given(event, "turn", "-1"))
+    found = session.turn_and_hit(number, int(_given(event, "rank", "0")))
+    if not found:
+        return None
+    turn, hit = found
+    return replace(library.source_at(hit, number), hits=len(turn.answer.hits) if turn.answer else 0)
 
 
 def _wire_feedback(page: Page, library: Library) -> None:

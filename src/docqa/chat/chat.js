@@ -90,19 +90,26 @@ function showSource() {
   markOpenCard();
   coverRest();
   const source = element.querySelector('.docqa-source');
+  document.dispatchEvent(new Event('docqa-source')); // for the pages beside it
   if (!source) {
     returnTo?.focus();
     returnTo = null;
     return;
   }
-  const region = source.querySelector('.docqa-document');
-  const place = source.querySelector('.docqa-document mark') || source.querySelector('.docqa-opened');
+  showPlace();
+  const step = source.querySelector(`[data-step="${element.dataset.step}"]:enabled`); // pressed to come here
+  delete element.dataset.step;
+  (step || source.querySelector('h2')).focus({preventScroll: true});
+}
+
+function showPlace() {
+  const region = element.querySelector('.docqa-document');
+  const place = element.querySelector('.docqa-document mark') || element.querySelector('.docqa-opened');
   if (region) region.scrollTop = 0;
   if (place) {
     const above = place.getBoundingClientRect().top - region.getBoundingClientRect().top;
     region.scrollTo({top: above - region.clientHeight / 4, behavior: motion()});
   }
-  source.querySelector('h2').focus({preventScroll: true});
 }
 
 function showLastTurn() {
@@ -151,6 +158,7 @@ function act(target) {
   else if (FOR_PYTHON.includes(action)) trigger(action, details);
   else actOnDocuments(action, target);
   if (action === 'sync' || action === 'dismiss') home().focus(); // the button itself goes away
+  if (details.step) element.dataset.step = details.step;
   if (action === 'alone') element.dataset.alone = details.turn;
 }
 
@@ -162,6 +170,7 @@ element.addEventListener('click', (event) => {
 
 if (element.closest('#docqa-source')) {
   watch('value', showSource);
+  document.addEventListener('docqa-text', showPlace); // it could not be scrolled while the pages hid it
   small.addEventListener('change', coverRest);
   document.addEventListener('keydown', (event) => {
     const asking = document.querySelector('.docqa-confirm[open]');
@@ -174,6 +183,7 @@ if (element.closest('#docqa-feedback')) watch('value', showVote);
 if (element.closest('#docqa-turns')) {
   watch('value', showLastTurn);
   window.docqaSave = save;
+  window.docqaAnnounce = announce;
   document.addEventListener('keydown', (event) => {
     const typing = event.target.closest('input, textarea, select, [contenteditable]');
     if (event.key !== '/' || typing || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -36,6 +36,7 @@ class Page:
     listing: gr.HTML
     listed: gr.State
     source: gr.HTML
+    picture: gr.HTML
     timer: gr.Timer
 
 
@@ -58,7 +59,7 @@ def lay_out(chat: gr.Blocks, *, read_only: bool) -> Page:
                 desk = _html("desk", render_desk(SUFFIXES, MAX_BYTES, read_only=read_only))
                 listing = _html("listing")
         with gr.Column(elem_id="docqa-right"):
-            source = _html("source", render_source(None))
+            source, picture = _html("source", render_source(None)), _html("picture", scripts=("pages.js",))
     return Page(
         chat=chat,
         session=session,
@@ -77,17 +78,18 @@ def lay_out(chat: gr.Blocks, *, read_only: bool) -> Page:
         listing=listing,
         listed=gr.State(0),
         source=source,
+        picture=picture,
         timer=gr.Timer(SECONDS_BETWEEN_LOOKS),
     )
 
 
-def _html(name: str, value: str = "") -> gr.HTML:
-    return gr.HTML(value, elem_id=f"docqa-{name}", js_on_load=_script(), apply_default_css=False)
+def _html(name: str, value: str = "", scripts: tuple[str, ...] = ("chat.js", "documents.js")) -> gr.HTML:
+    return gr.HTML(value, elem_id=f"docqa-{name}", js_on_load=_script(scripts), apply_default_css=False)
 
 
 @cache
-def _script() -> str:
-    parts = (resources.files("docqa.chat").joinpath(name) for name in ("chat.js", "documents.js"))
+def _script(names: tuple[str, ...]) -> str:
+    parts = (resources.files("docqa.chat").joinpath(name) for name in names)
     return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 

@@ -68,7 +68,8 @@ def _nothing_else() -> dict[str, Any]:
 
 def _style() -> str:
     # in the head and not as `css`, which Gradio confines to its own container: the announcer stands outside of it
-    files = (resources.files("docqa.chat").joinpath(name) for name in ("chat.css", "documents.css"))
+    names = ("chat.css", "documents.css", "pages.css")
+    files = (resources.files("docqa.chat").joinpath(name) for name in names)
     return f"<style>{''.join(file.read_text(encoding='utf-8') for file in files)}</style>"
 
 

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePosixPath
 
+from docqa.reading import RENDERED
+from docqa.reading.pdf.rendering import Picture
 from docqa.types import Answer, CorpusDiff, Document, Exchange, Hit, IndexedDocument, StoreSummary, SyncReport
 
 
@@ -73,13 +76,33 @@ class Source:
     """What the source panel shows: a document, opened at a hit or from its start, or a problem.
 
     ``moved`` says that the document has changed since the hit was found and the passage was looked up anew; without a
-    document, the hit's passage is all there is.
+    document, the hit's passage is all there is. ``hits`` says how many the answer has that the hit is one of.
     """
 
     document: Document | None = None
     hit: Hit | None = None
     turn: int = -1
     moved: bool = False
+    problem: str = ""
+    hits: int = 0
+
+    @property
+    def has_pages(self) -> bool:
+        """Tell whether the document's pages can be shown as pictures."""
+        return self.document is not None and PurePosixPath(self.document.path).suffix.lower() in RENDERED
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """A page of a source as the panel shows it, or the problem that keeps it from being shown.
+
+    ``marked`` are the pages that evidence stands on, and ``number`` tells this view from those before.
+    """
+
+    source: Source
+    picture: Picture | None = None
+    marked: tuple[int, ...] = ()
+    number: int = 0
     problem: str = ""
 
 

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from docqa.errors import DocumentReadError
 from docqa.reading.decoding import decode
 from docqa.reading.markdown import read_markdown
+from docqa.reading.pdf import read_pdf
 from docqa.reading.plain_text import read_plain_text
 from docqa.types import Block, Document
 
@@ -16,22 +17,28 @@ READERS: dict[str, Callable[[str], tuple[str | None, list[Block]]]] = {
 }
 """Suffix → a function from a text to its title, if it has one, and its blocks."""
 
-SUFFIXES = frozenset(READERS)
+SUFFIXES = frozenset({*READERS, ".pdf"})
+
+RENDERED = frozenset({".pdf"})
+"""Suffixes of the documents whose pages can be shown as pictures."""
 
 READER_VERSION = 1
 """To be raised when a reader gives other blocks for the same bytes: every document is then read anew."""
 
 
 def read_document(path: str, data: bytes, digest: str) -> Document:
-    """Read a document from its bytes; its text is exactly the decoded file.
+    """Read a document from its bytes; the text of a text file is exactly the decoded file.
 
     Raises:
         DocumentReadError: no text can be found in the bytes.
     """
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix == ".pdf":
+        return read_pdf(path, data, digest)
     text = decode(path, data)
     if not text.strip():
         raise DocumentReadError(path, "the file holds no text, only white space")
-    title, blocks = READERS[PurePosixPath(path).suffix.lower()](text)
+    title, blocks = READERS[suffix](text)
     if not blocks:
         raise DocumentReadError(path, "the file holds markup, but no words")
     # YAML can spell characters that are none, and these cannot be stored

@@ -6,6 +6,7 @@ from itertools import groupby, zip_longest
 from docqa.chat.citing import hit_citation
 from docqa.chat.rendering.conversation import render_copy
 from docqa.chat.rendering.marking import escape, mark, mark_passage
+from docqa.chat.rendering.pages import render_steps, render_views, source_of
 from docqa.chat.state import Source
 from docqa.types import Block, Document, Hit, Span
 
@@ -25,11 +26,11 @@ def render_source(source: Source | None) -> str:
         return '<p class="docqa-closed">Choose a passage to see it in its document.</p>'
     name = _name(source)
     return (
-        f'<section class="docqa-source" aria-labelledby="docqa-source-title"{_opened_by(source)}>'
+        f'<section class="docqa-source" aria-labelledby="docqa-source-title" {source_of(source)}>'
         f'<header class="docqa-source-head"><h2 id="docqa-source-title" tabindex="-1">{escape(name)}</h2>'
         f'<div class="docqa-source-buttons">{render_copy(hit_citation(source.hit)) if source.hit else ""}'
         '<button type="button" class="docqa-quiet" data-action="close" aria-label="Close the source">Close</button>'
-        f"</div>{_place(source)}</header>{_note(source)}{_text(source)}</section>"
+        f"</div>{_place(source)}{_ways(source)}</header>{_note(source)}{_text(source)}</section>"
     )
 
 
@@ -39,10 +40,9 @@ def _name(source: Source) -> str:
     return source.hit.passage.title if source.hit else "Not found"
 
 
-def _opened_by(source: Source) -> str:
-    if source.hit:
-        return f' data-turn="{source.turn}" data-rank="{source.hit.rank}"'
-    return f' data-document="{escape(source.document.path)}"' if source.document else ""
+def _ways(source: Source) -> str:
+    ways = render_views(source) + render_steps(source)
+    return f'<div class="docqa-ways">{ways}</div>' if ways else ""
 
 
 def _place(source: Source) -> str:
@@ -52,16 +52,19 @@ def _place(source: Source) -> str:
 
 
 def _note(source: Source) -> str:
-    notes = [source.problem, MOVED if source.moved else "", _shown_lines(source)]
-    return "".join(f'<p class="docqa-hint" role="note">{escape(note)}</p>' for note in notes if note)
+    notes = [(source.problem, ""), (MOVED if source.moved else "", ""), (_shown_part(source), " docqa-of-text")]
+    shown = "".join(f'<p class="docqa-hint{kind}" role="note">{escape(note)}</p>' for note, kind in notes if note)
+    return shown + '<p class="docqa-hint docqa-no-page" role="status" hidden></p>' * source.has_pages
 
 
-def _shown_lines(source: Source) -> str:
+def _shown_part(source: Source) -> str:
     if source.document is None:
         return ""
     text, shown = source.document.text, shown_span(source.document, source.hit)
     if len(shown) == len(text):
         return ""
+    if pages := source.document.pages_of(shown):
+        return f"The text of pages {pages[0]:,}–{pages[-1]:,} is shown."
     first = text.count("\n", 0, shown.start) + 1
     last = first + text.count("\n", shown.start, shown.end)
     return f"Lines {first:,}–{last:,} of {text.count(chr(10)) + 1:,} are shown."

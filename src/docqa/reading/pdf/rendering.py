@@ -1,0 +1,179 @@
+"""Rendering: a page of a PDF as a picture, and where on it words stand, to show a quote in its place."""
+
+import ctypes
+import io
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from math import sqrt
+
+import pypdfium2.raw as pdfium
+from pypdfium2 import PdfDocument, PdfPage
+
+from docqa.reading.pdf.extracting import Box, clean, open_pdf, read_characters
+
+FINE = 100
+"""Parts of a point to which places are rounded."""
+WIDEST = 1400
+MOST_PIXELS = 4_000_000
+MOST_SCALE = 4.0
+"""Pixels across a picture, in all of it, and for a point: enough to read small print at twice a panel's width."""
+MOST_BYTES = 1_500_000
+"""A larger PNG, as a photograph makes it, becomes a JPEG."""
+SHORTEST = 12
+"""Letters of the shortest piece that is searched for when words do not stand in one piece."""
+FEW = 60
+"""Letters before a piece, from which its place is told."""
+
+SIGNS = r"[^\w\s]*"
+NEAR = 1.5
+"""Heights of a line, the widest gap between two words that are one piece of it."""
+
+Mark = tuple[str, str]
+"""Words to find on a page, after the words before them, which tell the right place from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A page of a document, ``page`` of ``pages``, as a PNG or JPEG, and where on it words stand, all in points."""
+
+    page: int
+    pages: int
+    width: float
+    height: float
+    rectangles: tuple[Box, ...]
+    image: bytes
+
+
+def render_picture(path: str, data: bytes, page: int, marks: Sequence[Mark] = ()) -> Picture:
+    """Render a page for a browser, the first or last one if there is none of that number, and find words on it.
+
+    Raises:
+        DocumentReadError: the PDF cannot be opened.
+    """
+    with open_pdf(path, data) as pdf:
+        page = min(max(1, page), len(pdf))
+        shown = pdf[page - 1]
+        width, height = shown.get_size()
+        scale = min(WIDEST / width, sqrt(MOST_PIXELS / (width * height)), MOST_SCALE)
+        places = [place for before, words in marks for place in _rectangles(shown, words, before)]
+        return Picture(page, len(pdf), width, height, tuple(places), _image(shown, scale, MOST_BYTES))
+
+
+def render_page(path: str, data: bytes, page: int, *, scale: float = 1.5) -> bytes:
+    """Render a page, 1 the first, as PNG with ``scale`` pixels a point.
+
+    Raises:
+        DocumentReadError: the PDF cannot be opened.
+        IndexError: it has no such page.
+    """
+    with open_pdf(path, data) as pdf:
+        _check(pdf, page)
+        return _image(pdf[page - 1], scale)
+
+
+def find_rectangles(path: str, data: bytes, page: int, words: str) -> list[Box]:
+    """Find where words of the document's text stand on a page, as left, top, right and bottom of each piece of a line.
+
+    In points from the page's upper left corner, as it is shown. White space, marks and divided words do not matter, nor
+    do other words between them, such as those of another column. Of several places, the first counts.
+
+    Raises:
+        DocumentReadError: the PDF cannot be opened.
+        IndexError: it has no such page.
+    """
+    with open_pdf(path, data) as pdf:
+        _check(pdf, page)
+        return _rectangles(pdf[page - 1], words)
+
+
+def _check(pdf: PdfDocument, page: int) -> None:
+    if not 1 <= page <= len(pdf):
+        raise IndexError(f"there is no page {page} of {len(pdf)}")
+
+
+def _image(page: PdfPage, scale: float, most: int | None = None) -> bytes:
+    picture, file = page.render(scale=scale).to_pil().convert("RGB"), io.BytesIO()
+    picture.save(file, "PNG")
+    if most is not None and file.tell() > most:
+        file = io.BytesIO()
+        picture.save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def _rectangles(page: PdfPage, words: str, before: str = "") -> list[Box]:
+    text_page = page.get_textpage()
+    text = read_characters(text_page)
+    letters = [(letter, i) for i, character in enumerate(text) for letter in _letters(character)]
+    wanted = "".join(_letters(words))
+    found = list(_find("".join(letter for letter, _ in letters), wanted, "".join(_letters(before))))
+    if 2 * sum(end - start for start, end in found) < len(wanted):
+        return []  # so few of the words may stand there by chance
+    rectangles: list[Box] = []
+    for one, other in found:
+        start, end = _with_signs(text, letters[one][1], letters[other - 1][1] + 1, words)
+        pieces = text_page.count_rects(start, end - start)  # which are then numbered
+        rectangles += [_place(page, text_page.get_rect(i)) for i in range(pieces)]
+    return _join(rectangles)
+
+
+def _with_signs(text: str, start: int, end: int, words: str) -> tuple[int, int]:
+    """Widen a place to the signs at the edges of the words, such as quotation marks or a full stop."""
+    opening, closing = (re.search(pattern, words.strip()) for pattern in ("^" + SIGNS, SIGNS + "$"))
+    while opening and start and text[start - 1] in opening.group():
+        start -= 1
+    while closing and end < len(text) and text[end] in closing.group():
+        end += 1
+    return start, end
+
+
+def _join(pieces: list[Box]) -> list[Box]:
+    """Join the pieces of a line, which PDFium divides where the font changes."""
+    lines: list[Box] = []
+    for left, top, right, bottom in pieces:
+        one = lines[-1] if lines else (0.0, 0.0, 0.0, 0.0)
+        height = min(bottom - top, one[3] - one[1])
+        is_level = min(bottom, one[3]) - max(top, one[1]) > height / 2
+        if lines and is_level and -height < left - one[2] < NEAR * height:
+            lines[-1] = one[0], min(top, one[1]), max(right, one[2]), max(bottom, one[3])
+        else:
+            lines.append((left, top, right, bottom))
+    return lines
+
+
+def _find(text: str, words: str, before: str) -> Iterator[tuple[int, int]]:
+    """Find words in as few pieces as they stand in, each at the place that is most like it before them."""
+    least = min(SHORTEST, len(words))
+    while words and len(words) >= least:
+        length = bisect_left(range(1, len(words) + 1), True, key=lambda end: words[:end] not in text)
+        if length >= least:
+            places = (match.start() for match in re.finditer(re.escape(words[:length]), text))
+            best = max(places, key=lambda place: _agreement(text[max(0, place - len(before)) : place], before))
+            yield best, best + length
+        passed = length if length >= least else 1
+        before, words = (before + words[:passed])[-FEW:], words[passed:]
+
+
+def _agreement(text: str, other: str) -> int:
+    """Count the letters in which the ends of two texts agree."""
+    pairs = zip(reversed(text), reversed(other), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _letters(text: str) -> Iterator[str]:
+    # PDFium counts what lies beyond U+FFFF as two halves, none of which is a letter
+    return (letter for letter in clean(text).lower() if letter.isalnum() and letter <= "\uffff")
+
+
+def _place(page: PdfPage, rectangle: Box) -> Box:
+    """Turn a rectangle of a page, left, bottom, right and top, to how the page is shown."""
+    width, height = (round(side * FINE) for side in page.get_size())
+    x, y = ctypes.c_int(), ctypes.c_int()
+    corners = []
+    for across, up in (rectangle[:2], rectangle[2:]):
+        pdfium.FPDF_PageToDevice(page, 0, 0, width, height, 0, across, up, x, y)
+        corners.append((x.value / FINE, y.value / FINE))
+    (x1, y1), (x2, y2) = corners
+    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
