@@ -312,7 +312,8 @@ def test_hits_of_any_documents_are_verbatim_apart_and_in_order(
     assert_sound(retriever, every)
     for hit in every:
         tokens = sum(fake.count_tokens([hit.passage.quote(span) for span in hit.passage.sentences]))
-        assert len(hit.passage.sentences) == 1 or tokens <= MOST_PASSAGES * chunking.size
+        tables = 2 if "|" in hit.passage.text else 0  # at either end one may be completed
+        assert len(hit.passage.sentences) == 1 or tokens <= (MOST_PASSAGES + tables) * chunking.size
     for k in range(1, len(every) + 2):
         assert retriever.retrieve(query, k) == every[:k]
 
