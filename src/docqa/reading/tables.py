@@ -1,0 +1,93 @@
+"""Tables: rows of cells → lines that say with each value what it is, ``Product: Lumen S; Price: 49 EUR``."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from docqa.reading.composing import Piece
+
+Row = Sequence[str]
+NumberedRow = tuple[int, list[str]]
+"""A row with its number in the file."""
+
+WORD = re.compile(r"\w+")
+NUMBER = re.compile(r"\d+[^\W\d]{0,3}")
+"""A number, with the unit that may stand at its end."""
+MAX_UNIT = 3
+YEAR = re.compile(r"(?:19|20)\d\d")
+MAX_NAME = 80
+"""Characters; a longer cell is text, not the name of a column."""
+
+
+def table_lines(rows: Sequence[Row], *, header: bool | None = None) -> list[str]:
+    """Write each row as one line, its cells with the words of the header above them.
+
+    ``header`` says whether the first row is one; else it is guessed. Two columns without one are names and values.
+    """
+    rows = [row for row in ([" ".join(cell.split()) for cell in row] for row in rows) if any(row)]
+    if header is None:
+        header = guess_header(rows)
+    if header and len(rows) > 1:
+        return [_line(rows[0], row) for row in rows[1:]]
+    if all(len(row) == 2 and row[0] and len(row[0]) <= MAX_NAME for row in rows):
+        return [_line(row[:1], row[1:]) for row in rows]
+    return [_line((), row) for row in rows]
+
+
+def guess_header(rows: Sequence[Row]) -> bool:
+    """Tell whether the first row is likely a header: in a table of two text columns it is a row like the others."""
+    return has_names(rows) and (len(rows[0]) > 2 or any(_is_number(cell) for row in rows[1:] for cell in row))
+
+
+def has_names(rows: Sequence[Row]) -> bool:
+    """Tell whether the first of several rows may be names of columns: each another, and no numbers but years."""
+    if len(rows) < 2 or len(rows[0]) < 2:
+        return False
+    names = list(rows[0])[not rows[0][0] :]
+    return len(set(names)) == len(names) and all(
+        name and len(name) <= MAX_NAME and (YEAR.fullmatch(name) or not _is_number(name)) for name in names
+    )
+
+
+def read_grid(rows: Iterable[NumberedRow], place: str, *, header: bool | None = None) -> Iterator[Piece]:
+    """Read the tables of a sheet, which empty rows part; a lone cell above a table is its title.
+
+    ``place`` comes before the number of the row: ``sheet Q3, row 14``.
+    """
+    for region in _regions(rows):
+        while len(region) > 1 and sum(map(bool, region[0][1])) == 1 < sum(map(bool, region[1][1])):
+            number, cells = region.pop(0)
+            yield Piece("paragraph", "".join(cells), place=f"{place}row {number}")
+        cells_only = [cells for _, cells in region]
+        named = has_names(cells_only) if header else guess_header(cells_only)
+        for (number, _), line in zip(region[named:], table_lines(cells_only, header=named), strict=True):
+            yield Piece("table", line, place=f"{place}row {number}")
+
+
+def _regions(rows: Iterable[NumberedRow]) -> Iterator[list[NumberedRow]]:
+    """Divide rows at empty ones, and leave out the empty columns at either side."""
+    region: list[NumberedRow] = []
+    for number, cells in [*rows, (0, [])]:
+        if any(cells):
+            region.append((number, cells))
+        elif region:
+            filled = [[i for i, cell in enumerate(cells) if cell] for _, cells in region]
+            first, last = min(row[0] for row in filled), max(row[-1] for row in filled)
+            yield [(n, [*cells, *[""] * (last + 1 - len(cells))][first : last + 1]) for n, cells in region]
+            region = []
+
+
+def _is_number(cell: str) -> bool:
+    """Tell whether a cell holds a number, date or time, perhaps with a unit: ``$1,200.50``, ``49 EUR``."""
+    words = WORD.findall(cell[: MAX_NAME + 1])
+    if words and len(words) > 1 and len(words[-1]) <= MAX_UNIT:
+        words.pop()
+    return len(cell) <= MAX_NAME and bool(words) and all(map(NUMBER.fullmatch, words))
+
+
+def _line(names: Row, row: Row) -> str:
+    every = [*names, *[""] * (len(row) - len(names))]
+    return "; ".join(_named(name, value) for name, value in zip(every, row, strict=False) if value)
+
+
+def _named(name: str, value: str) -> str:
+    return f"{name.rstrip(' :')}: {value}" if name and name != value else value
