@@ -74,9 +74,11 @@ class Archive:
         """Parse an XML file of the archive without entities, external files or the network."""
         parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
         try:
-            return etree.fromstring(self.read(name), parser)
+            root = etree.fromstring(self.read(name), parser)
         except (etree.XMLSyntaxError, ValueError) as exc:
             raise self.refuse(f"'{name}' in it is no sound XML: {exc}") from exc
+        etree.strip_elements(root, etree.Entity, with_tail=False)
+        return root
 
     def optional_xml(self, name: str) -> etree._Element | None:
         """Parse an XML file that an archive may lack."""

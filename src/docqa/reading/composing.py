@@ -1,6 +1,6 @@
 """Composing: the pieces of a converted file → a text and its blocks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from docqa.types import Block, BlockKind, Span
@@ -40,6 +40,13 @@ def compose(title: str | None, pieces: Iterable[Piece]) -> tuple[str, list[Block
         if piece.kind == "heading" and text.strip():
             path.append((piece.level, text))
     return "".join(parts), blocks
+
+
+def lone_heading(pieces: Sequence[Piece]) -> str | None:
+    """Return the first heading if no other is as high, which makes it the title of all."""
+    headings = [piece for piece in pieces if piece.kind == "heading" and piece.text]
+    alone = headings and all(piece.level > headings[0].level for piece in headings[1:])
+    return headings[0].text if alone else None
 
 
 def clean(text: str) -> str:

@@ -1,6 +1,5 @@
 """Decoding: bytes of an unknown encoding → text."""
 
-import codecs
 import re
 
 from charset_normalizer import from_bytes
@@ -58,8 +57,7 @@ def decode_declared(path: str, data: bytes) -> str:
         encoding = "cp1252" if declared in ("ascii", "us-ascii", "iso-8859-1", "latin1") else declared
         for candidate in ("utf-8-sig", encoding):
             try:
-                if codecs.lookup(candidate)._is_text_encoding:
-                    return data.decode(candidate)
+                return data.decode(candidate)
             except (UnicodeError, LookupError):
                 continue
     return decode(path, data)

@@ -23,11 +23,9 @@ UNSEEN = frozenset(
 AROUND = frozenset("header footer aside".split())
 """What is around the content, unless it stands within it."""
 ROLES = frozenset("navigation search banner contentinfo complementary menu menubar toolbar".split())
-CHROME = frozenset(
-    "breadcrumb breadcrumbs cookie cookies editsection headerlink navbar navbox noprint permalink sidebar".split()
-)
+CHROME = frozenset("breadcrumb breadcrumbs editsection headerlink navbar navbox noprint permalink".split())
 """Words in an element's class that say it is no content."""
-LINKS = frozenset("menu nav navigation pagination related share social tags toc".split())
+LINKS = frozenset("menu nav navigation pagination related share sidebar social tags toc".split())
 """Words in a class that say so when most of the element's words are links."""
 MAIN = "//main | //*[@role='main']"
 WORD = re.compile(r"[^\W_]+")
@@ -35,12 +33,12 @@ SELF_CLOSED = re.compile(r"<((?!(?:area|base|br|col|hr|img|input|link|meta|sourc
 
 
 def read_html(path: str, data: bytes) -> tuple[str | None, list[Piece]]:
-    """Read the main content of a web page; the title is its first main heading, else the page's own title."""
+    """Read the main content of a web page; the title is its one main heading, else what the page calls itself."""
     root = parse_html(path, decode_declared(path, data))
     pieces = read_page(root)
-    heading = next((piece.text for piece in pieces if piece.level == 1), None)
-    own = root.findtext(".//title")
-    return heading or (" ".join(own.split()) if own else None), pieces
+    highest = [piece.text for piece in pieces if piece.level == 1]
+    own = " ".join((root.findtext(".//title") or "").split())
+    return (highest[0] if highest and (len(highest) == 1 or not own) else own or None), pieces
 
 
 def parse_html(path: str, text: str) -> etree._Element:

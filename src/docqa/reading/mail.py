@@ -7,7 +7,7 @@ from docqa.errors import DocumentReadError
 from docqa.reading.composing import Piece
 from docqa.reading.decoding import decode
 from docqa.reading.html import parse_html, read_page
-from docqa.reading.plain_text import read_plain_text
+from docqa.reading.plain_text import PARAGRAPH
 
 HEADERS = ("From", "To", "Cc", "Date")
 
@@ -54,4 +54,4 @@ def _line(message: EmailMessage, name: str) -> str:
 
 
 def _paragraphs(text: str) -> list[Piece]:
-    return [Piece("paragraph", text[block.span.start : block.span.end]) for block in read_plain_text(text)[1]]
+    return [Piece("paragraph", match.group()) for match in PARAGRAPH.finditer(text)]

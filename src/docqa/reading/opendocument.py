@@ -3,7 +3,7 @@
 from lxml import etree
 
 from docqa.reading.archives import Archive
-from docqa.reading.composing import Piece
+from docqa.reading.composing import Piece, lone_heading
 from docqa.reading.html import walk
 
 TAGS = {
@@ -35,7 +35,7 @@ DEEPEST = 6
 
 
 def read_odt(path: str, data: bytes) -> tuple[str | None, list[Piece]]:
-    """Read an OpenDocument text; the title is in its properties, else its first heading."""
+    """Read an OpenDocument text; the title is in its properties, else its one highest heading."""
     archive = Archive(path, data)
     manifest = archive.optional_xml("META-INF/manifest.xml")
     if manifest is not None and next(manifest.iter("{*}encryption-data"), None) is not None:
@@ -48,7 +48,7 @@ def read_odt(path: str, data: bytes) -> tuple[str | None, list[Piece]]:
     pieces = list(walk(body, within=True))
     properties = archive.optional_xml("meta.xml")
     own = None if properties is None else properties.findtext(".//{http://purl.org/dc/elements/1.1/}title")
-    return own or next((piece.text for piece in pieces if piece.kind == "heading"), None), pieces
+    return own or lone_heading(pieces), pieces
 
 
 def _rename(element: etree._Element) -> None:

@@ -39,11 +39,12 @@ def guess_header(rows: Sequence[Row]) -> bool:
 
 
 def has_names(rows: Sequence[Row]) -> bool:
-    """Tell whether the first of several rows may be names of columns: each another, and no numbers but years."""
-    if len(rows) < 2 or len(rows[0]) < 2:
+    """Tell whether the first of several rows may name most columns: each otherwise, and by no numbers but years."""
+    if len(rows) < 2:
         return False
-    names = list(rows[0])[not rows[0][0] :]
-    return len(set(names)) == len(names) and all(
+    filled = [i for i, cell in enumerate(rows[0]) if cell]
+    names = rows[0][filled[0] : filled[-1] + 1] if filled else ()
+    return len(set(names)) == len(names) > max(1, len(rows[0]) // 2) and all(
         name and len(name) <= MAX_NAME and (YEAR.fullmatch(name) or not _is_number(name)) for name in names
     )
 

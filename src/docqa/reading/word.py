@@ -1,16 +1,20 @@
 """DOCX: mammoth turns a Word document into HTML by its styles; that is read like a web page."""
 
 import io
+import re
 
 import mammoth
 from lxml import etree
 
 from docqa.reading.archives import Archive
-from docqa.reading.composing import Piece
+from docqa.reading.composing import Piece, lone_heading
 from docqa.reading.html import parse_html, walk
 
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 STYLES = "word/styles.xml"
+HEADING = re.compile("heading ([1-9])")
+OUTLINE = re.compile("[0-8]")
+"""Levels of outlines; the next one is plain text."""
 DEEPEST = 6
 """Levels of headings in HTML."""
 BACKLINK = "↑"
@@ -34,8 +38,7 @@ def read_docx(path: str, data: bytes) -> tuple[str | None, list[Piece]]:
     except Exception as exc:
         raise archive.refuse(f"it is a damaged Word document ({exc}); open and save it in Word") from exc
     pieces = list(walk(parse_html(path, converted.value.replace(BACKLINK, "")), within=True))
-    title = next((piece.text for piece in pieces if piece.kind == "heading"), None)
-    return title, pieces
+    return lone_heading(pieces), pieces
 
 
 def _style_map(styles: etree._Element) -> list[str]:
@@ -59,10 +62,13 @@ def _headings(by_id: dict[str, etree._Element]) -> list[tuple[str, int]]:
 
 
 def _level(style: etree._Element) -> int:
-    if _value(style, "name").lower() == "title":
+    """Return the level of a heading's style: 1 is the document's title, the chapters begin at 2."""
+    name, outline = _value(style, "name").lower(), _value(style, f"pPr/{WORD}outlineLvl")
+    if name == "title":
         return 1
-    outline = _value(style, f"pPr/{WORD}outlineLvl")
-    return int(outline) + 1 if outline.isdigit() and int(outline) < DEEPEST else 0
+    if heading := HEADING.fullmatch(name):
+        return min(int(heading.group(1)) + 1, DEEPEST)
+    return min(int(outline) + 2, DEEPEST) if OUTLINE.fullmatch(outline) else 0
 
 
 def _value(style: etree._Element, tag: str) -> str:
