@@ -4,7 +4,21 @@ import pytest
 
 from docqa import Document, DocumentReadError
 from docqa.reading import read_document
-from format_files import W, docx, docx_files, odt, pptx, relations, shape, slide_table, word, word_table, xlsx, zipped
+from format_files import (
+    Cell,
+    W,
+    docx,
+    docx_files,
+    odt,
+    pptx,
+    relations,
+    shape,
+    slide_table,
+    word,
+    word_table,
+    xlsx,
+    zipped,
+)
 
 
 def read(data: bytes, path: str) -> Document:
@@ -55,7 +69,7 @@ def test_footnotes_and_lists_of_a_word_document() -> None:
         ("r1", "footnotes", "footnotes.xml"), ("r2", "numbering", "numbering.xml")
     )
     files["word/footnotes.xml"] = (
-        f'<w:footnotes {W}><w:footnote w:id="2">{word("At night.")}</w:footnote></w:footnotes>'
+        f'<w:footnotes {W}><w:footnote w:id="2">{word("At night ↑.")}</w:footnote></w:footnotes>'
     )
     files["word/numbering.xml"] = (
         f'<w:numbering {W}><w:abstractNum w:abstractNumId="0"><w:lvl w:ilvl="0"><w:numFmt w:val="bullet"/></w:lvl>'
@@ -64,7 +78,7 @@ def test_footnotes_and_lists_of_a_word_document() -> None:
     assert [(kind, text) for kind, text, _ in shown(read(zipped(files), "a.docx"))] == [
         ("paragraph", "It shines.[1]"),
         ("list_item", "Item"),
-        ("list_item", "At night."),
+        ("list_item", "At night ↑."),
     ]
 
 
@@ -143,6 +157,20 @@ def test_a_workbook_is_read_row_by_row() -> None:
         ("heading", "Facts", "sheet Facts"),
         ("table", "Founded: 1998", "sheet Facts, row 1"),
         ("table", "Seat: Bremen", "sheet Facts, row 2"),
+    ]
+
+
+def test_a_table_goes_on_after_an_empty_row_and_another_has_its_own_header() -> None:
+    rows: list[list[Cell]] = [
+        ["Name", "Room", "Phone"], ["Ada", "12", 1], [], ["Bob", "14", 2], ["Cleo", "15", 3], [],
+        ["City", "Year", "Visits"], ["Bremen", 2023, 7],
+    ]  # fmt: skip
+    document = read(xlsx({"A": rows}), "a.xlsx")
+    assert document.text.splitlines()[2:] == [
+        "Name: Ada; Room: 12; Phone: 1",
+        "Name: Bob; Room: 14; Phone: 2",
+        "Name: Cleo; Room: 15; Phone: 3",
+        "City: Bremen; Year: 2023; Visits: 7",
     ]
 
 

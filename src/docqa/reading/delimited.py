@@ -5,7 +5,7 @@ import csv
 from docqa.errors import DocumentReadError
 from docqa.reading.composing import Piece
 from docqa.reading.decoding import decode
-from docqa.reading.tables import read_grid
+from docqa.reading.tables import read_grid, trimmed
 
 DELIMITERS = ",;\t|"
 SAMPLE_ROWS = 20
@@ -21,11 +21,11 @@ def read_csv(path: str, data: bytes) -> tuple[str | None, list[Piece]]:
     lines = text.splitlines(keepends=True)
     try:
         delimiter = max(DELIMITERS, key=lambda delimiter: _columns(lines[:SAMPLE_ROWS], delimiter))
-        rows = [[" ".join(cell.split()) for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+        rows = [trimmed([" ".join(cell.split()) for cell in row]) for row in csv.reader(lines, delimiter=delimiter)]
     except csv.Error as exc:
         raise DocumentReadError(path, f"it is no table of values: {exc}; mend it") from exc
     # the rows of one table, even if empty ones stand between them
-    numbered = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
+    numbered = [(number, row) for number, row in enumerate(rows, 1) if row]
     return None, list(read_grid(numbered, "", header=True))
 
 

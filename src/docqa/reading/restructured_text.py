@@ -27,10 +27,7 @@ SHOWN = frozenset(
 )
 """Directives whose words are read by people; those of others steer the making of a page."""
 TABLES = frozenset("table list-table csv-table".split())
-
-
 ROLE = re.compile(r":[\w:+-]+:`([^`<]*?)\s*(?:<[^`]*>)?`|``([^`]+)``|`([^`<]+?)\s*(?:<[^`]*>)?`_{0,2}|\*+([^*]+)\*+")
-
 MAX_HEADING = 1_000
 """Characters; marks within a longer heading are left as they are."""
 

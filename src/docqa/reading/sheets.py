@@ -12,7 +12,7 @@ import openpyxl
 from docqa.errors import DocumentReadError
 from docqa.reading.archives import Archive
 from docqa.reading.composing import Piece
-from docqa.reading.tables import NumberedRow, read_grid
+from docqa.reading.tables import NumberedRow, read_grid, trimmed
 
 MAX_CELLS = 20_000_000
 """Empty ones too: a cell at the far end of a row has thousands before it."""
@@ -47,7 +47,7 @@ def _rows(path: str, sheet: Any) -> Iterator[NumberedRow]:
         cells += len(row)
         if cells > MAX_CELLS:
             raise DocumentReadError(path, f"a sheet has more than {MAX_CELLS // 1_000_000} million cells; divide it")
-        yield number, [_shown(cell) for cell in row]
+        yield number, trimmed([_shown(cell) for cell in row])
 
 
 def _shown(cell: Any) -> str:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from docqa.reading.composing import Piece
 
 Row = Sequence[str]
 NumberedRow = tuple[int, list[str]]
-"""A row with its number in the file."""
+"""A row with its number in the file, without empty cells at its end."""
 
 WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d+[^\W\d]{0,3}")
@@ -35,7 +36,7 @@ def table_lines(rows: Sequence[Row], *, header: bool | None = None) -> list[str]
 
 def guess_header(rows: Sequence[Row]) -> bool:
     """Tell whether the first row is likely a header: in a table of two text columns it is a row like the others."""
-    return has_names(rows) and (len(rows[0]) > 2 or any(_is_number(cell) for row in rows[1:] for cell in row))
+    return has_names(rows) and (len(rows[0]) > 2 or _has_numbers_below(rows))
 
 
 def has_names(rows: Sequence[Row]) -> bool:
@@ -52,29 +53,48 @@ def has_names(rows: Sequence[Row]) -> bool:
 def read_grid(rows: Iterable[NumberedRow], place: str, *, header: bool | None = None) -> Iterator[Piece]:
     """Read the tables of a sheet, which empty rows part; a lone cell above a table is its title.
 
-    ``place`` comes before the number of the row: ``sheet Q3, row 14``.
+    A table as wide as the one above it goes on with its header, unless it clearly has its own. ``place`` comes before
+    the number of a row: ``sheet Q3, row 14``.
     """
-    for region in _regions(rows):
+    above: tuple[int, int] | None = None
+    names: list[str] = []
+    for columns, region in _regions(rows):
         while len(region) > 1 and sum(map(bool, region[0][1])) == 1 < sum(map(bool, region[1][1])):
             number, cells = region.pop(0)
             yield Piece("paragraph", "".join(cells), place=f"{place}row {number}")
-        cells_only = [cells for _, cells in region]
-        named = has_names(cells_only) if header else guess_header(cells_only)
-        for (number, _), line in zip(region[named:], table_lines(cells_only, header=named), strict=True):
+        table = [cells for _, cells in region]
+        if columns == above and not (has_names(table) and _has_numbers_below(table)):
+            lines = table_lines([names, *table], header=True)
+        else:
+            named = has_names(table) if header else guess_header(table)
+            above, names = (columns, table[0]) if named else (None, [])
+            region, lines = region[named:], table_lines(table, header=named)
+        for (number, _), line in zip(region, lines, strict=True):
             yield Piece("table", line, place=f"{place}row {number}")
 
 
-def _regions(rows: Iterable[NumberedRow]) -> Iterator[list[NumberedRow]]:
-    """Divide rows at empty ones, and leave out the empty columns at either side."""
+def trimmed(cells: list[str]) -> list[str]:
+    """Leave out the empty cells at the end of a row."""
+    while cells and not cells[-1]:
+        cells.pop()
+    return cells
+
+
+def _regions(rows: Iterable[NumberedRow]) -> Iterator[tuple[tuple[int, int], list[NumberedRow]]]:
+    """Divide rows at empty ones; of each part yield the columns that are filled, and its rows within them."""
     region: list[NumberedRow] = []
-    for number, cells in [*rows, (0, [])]:
+    for number, cells in chain(rows, [(0, [])]):
         if any(cells):
             region.append((number, cells))
         elif region:
-            filled = [[i for i, cell in enumerate(cells) if cell] for _, cells in region]
-            first, last = min(row[0] for row in filled), max(row[-1] for row in filled)
-            yield [(n, [*cells, *[""] * (last + 1 - len(cells))][first : last + 1]) for n, cells in region]
+            first = min(next(i for i, cell in enumerate(cells) if cell) for _, cells in region)
+            last = max(len(cells) for _, cells in region)
+            yield (first, last), [(n, [*cells[first:], *[""] * (last - len(cells))]) for n, cells in region]
             region = []
+
+
+def _has_numbers_below(rows: Sequence[Row]) -> bool:
+    return any(_is_number(cell) for row in rows[1:] for cell in row)
 
 
 def _is_number(cell: str) -> bool:

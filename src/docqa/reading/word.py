@@ -17,7 +17,8 @@ OUTLINE = re.compile("[0-8]")
 """Levels of outlines; the next one is plain text."""
 DEEPEST = 6
 """Levels of headings in HTML."""
-BACKLINK = "↑"
+BACKLINK = re.compile(r'<a href="#(?:foot|end)note-ref-[^"]*">↑</a>')
+"""What mammoth adds to a note."""
 
 
 def read_docx(path: str, data: bytes) -> tuple[str | None, list[Piece]]:
@@ -37,7 +38,7 @@ def read_docx(path: str, data: bytes) -> tuple[str | None, list[Piece]]:
     # a library of many parts meets a damaged file in many ways, none of them documented
     except Exception as exc:
         raise archive.refuse(f"it is a damaged Word document ({exc}); open and save it in Word") from exc
-    pieces = list(walk(parse_html(path, converted.value.replace(BACKLINK, "")), within=True))
+    pieces = list(walk(parse_html(path, BACKLINK.sub("", converted.value)), within=True))
     return lone_heading(pieces), pieces
 
 
@@ -56,7 +57,7 @@ def _headings(by_id: dict[str, etree._Element]) -> list[tuple[str, int]]:
         while basis is not None and basis not in seen and not (level := _level(basis)):
             seen.append(basis)
             basis = by_id.get(_value(basis, "basedOn"))
-        if basis is not None and basis not in seen and level and name:
+        if basis is not None and level and name:
             found.append((name, level))
     return found
 
