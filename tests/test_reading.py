@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docqa import Document, DocumentReadError
-from docqa.reading import SUFFIXES, read_document
+from docqa.reading import SUFFIXES, TEXT_READERS, read_document
 
 UNICODE = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 MARKDOWN = st.lists(
@@ -85,7 +85,7 @@ def assert_blocks_are_sound(document: Document) -> None:
 
 
 @settings(deadline=None, max_examples=300)
-@given(TEXTS, st.sampled_from(sorted(SUFFIXES)))
+@given(TEXTS, st.sampled_from(sorted(TEXT_READERS)))
 def test_any_text_is_kept_exactly_and_its_blocks_are_in_order_apart_and_within_it(text: str, suffix: str) -> None:
     try:
         document = read(text, "a" + suffix)

@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,15 @@ import pytest
 import docqa
 from conftest import SHARED
 from docqa import Retriever, SentenceTransformerEmbedder
+from docqa.reading import SUFFIXES, read_document
 
 ARTICLE = SHARED / "article"
 
+DOCUMENTS = SHARED / "eval/documents"
+order_f1 = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks/reading.py"))["order_f1"]
+
 needs_article = pytest.mark.skipif(not ARTICLE.exists(), reason="the article is not beside the project")
+needs_documents = pytest.mark.skipif(not DOCUMENTS.exists(), reason="the documents are not beside the project")
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +97,50 @@ def test_a_thousand_answers_are_verbatim(shared_store: Path, embedder: SentenceT
 
 def _questions(folder: Path) -> list[str]:
     return [json.loads(line)["question"] for line in (folder / "questions.jsonl").read_text("utf-8").splitlines()]
+
+
+def words(*paths: Path) -> list[str]:
+    documents = [read_document(path.name, path.read_bytes(), "") for path in paths]
+    return [
+        word for document in documents for block in document.blocks for word in re.findall(r"\w+", document[block.span])
+    ]
+
+
+def policy_pages() -> list[Path]:
+    folder = DOCUMENTS / "html/debian-policy"
+    links = re.findall(
+        r'"toctree-l1"><a class="reference internal" href="([^"#]+)', (folder / "index.html").read_text()
+    )
+    return [folder / name for name in dict.fromkeys(["index.html", *links])]
+
+
+def test_order_f1_counts_the_words_in_order() -> None:
+    assert order_f1("a b c d".split(), "a b c d".split()) == 1
+    assert order_f1("a b c d".split(), "b a d c".split()) == 0.5
+    assert order_f1("a b".split(), "x a y b".split()) == 2 / 3
+    assert (order_f1([], []), order_f1(["a"], []), order_f1(["a"], ["b"])) == (1, 0, 0)
+
+
+@needs_documents
+@pytest.mark.parametrize("name", ["debian-policy", "debmake-doc.en"])
+def test_an_e_book_reads_like_its_plain_text(name: str) -> None:
+    assert order_f1(words(DOCUMENTS / f"epub/{name}.epub"), words(DOCUMENTS / f"txt/{name}.txt")) >= 0.98
+
+
+@needs_documents
+def test_web_pages_read_like_their_plain_text() -> None:
+    assert order_f1(words(*policy_pages()), words(DOCUMENTS / "txt/debian-policy.txt")) >= 0.998
+
+
+@needs_documents
+def test_restructured_text_reads_like_its_web_pages() -> None:
+    sources = sorted((DOCUMENTS / "rst/python-tutorial").iterdir())
+    pages = [DOCUMENTS / f"html/python-tutorial/{source.stem}.html" for source in sources]
+    assert order_f1(words(*sources), words(*pages)) >= 0.98
+
+
+@needs_documents
+def test_every_document_of_a_known_format_is_read() -> None:
+    for path in DOCUMENTS.rglob("*"):
+        if path.suffix in SUFFIXES - {".tsv"}:
+            assert words(path)

@@ -116,3 +116,20 @@ def test_the_smallest_chunking_is_accepted() -> None:
 )
 def test_a_diff_is_true_when_something_differs(diff: CorpusDiff, differs: bool) -> None:
     assert bool(diff) is differs
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "place"),
+    [
+        (0, 2, "sheet Q3, row 2"),
+        (0, 5, "sheet Q3, rows 2–3"),
+        (3, 8, "sheet Q3, row 3 – sheet Q4, row 1"),
+        (9, 11, "§ A › 1"),
+        (9, 14, "§ A › 1"),
+        (12, 17, "§ A › 1 – § A › B"),
+    ],
+)
+def test_places_of_converted_files_are_joined(start: int, end: int, place: str) -> None:
+    places = ["sheet Q3, row 2", "sheet Q3, row 3", "sheet Q4, row 1", "§ A › 1", "§ A › 1", "§ A › B"]
+    blocks = tuple(Block("table", Span(3 * i, 3 * i + 2), headings=("X",), place=at) for i, at in enumerate(places))
+    assert Document("a.xlsx", "", "a", "x" * 17, blocks).locate(Span(start, end)) == place

@@ -55,7 +55,7 @@ def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, 
     for path, reason in sorted(_walk(corpus_dir)):
         if not reason and PurePosixPath(path).suffix.lower() not in suffixes:
             kind = PurePosixPath(path).suffix or "files without a suffix"
-            reason = f"docqa does not read {kind}; it reads {', '.join(sorted(suffixes))}"
+            reason = f"docqa does not read {kind}; save it in a format it reads, as .docx, .html or .txt"
         try:
             if not reason:
                 files[path] = _state(corpus_dir, path, known.get(path))

@@ -47,12 +47,14 @@ class Block:
     """One structural piece of a document.
 
     ``headings`` is the path of headings above the block, outermost first; a heading's own text is not in its path.
+    ``place`` says for people where it stands in a file whose text is converted, and has no lines: ``slide 4``.
     """
 
     kind: BlockKind
     span: Span
     page: int | None = None
     headings: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,12 @@ class Document:
         return self.text[span.start : span.end]
 
     def locate(self, span: Span) -> str:
-        """Say for people where a span stands: ``§ Pricing › Refunds, lines 12–18``."""
+        """Say for people where a span stands: ``§ Pricing › Refunds, lines 12–18`` or ``sheet Q3, rows 2–4``."""
         after = bisect_right(self.blocks, span.start, key=lambda block: block.span.end)
         block = self.blocks[after] if after < len(self.blocks) and self.blocks[after].span.overlaps(span) else None
+        if block and block.place:
+            last = bisect_left(self.blocks, span.end, key=lambda block: block.span.start)
+            return _join_places(block.place, self.blocks[last - 1].place)
         section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
         if block and block.page is not None:
             return f"{section}page {block.page}"
@@ -257,6 +262,16 @@ class StoreSummary:
     passages: int
     synced: datetime
     skipped: tuple[SkippedDocument, ...]
+
+
+def _join_places(first: str, last: str) -> str:
+    """Join two places, of which the second may differ in its number only: ``sheet Q3, rows 2–4``."""
+    if first == last:
+        return first
+    (start, _, one), (end, _, other) = first.rpartition(" "), last.rpartition(" ")
+    if start == end and one.isdecimal() and other.isdecimal():
+        return f"{start}s {one}–{other}"
+    return f"{first} – {last}"
 
 
 @lru_cache(4)
