@@ -2,10 +2,12 @@
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import openpyxl
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfgen.canvas import Canvas
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -22,6 +24,8 @@ O = (  # noqa: E741
     'xmlns:number="urn:oasis:names:tc:opendocument:xmlns:datastyle:1.0" '
     'xmlns:dc="http://purl.org/dc/elements/1.1/"'
 )
+
+LEADING = 14
 
 
 def zipped(files: Mapping[str, str | bytes]) -> bytes:
@@ -168,3 +172,29 @@ def epub_files(chapters: Mapping[str, str], contents: str = "") -> dict[str, str
 
 def epub(chapters: Mapping[str, str], contents: str = "") -> bytes:
     return zipped(epub_files(chapters, contents))
+
+
+def pdf(*pages: Callable[[Canvas], object], title: str = "", encrypt: StandardEncryption | None = None) -> bytes:
+    """Make a PDF; each page is a function that draws it."""
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=(600, 800), encrypt=encrypt, invariant=1)
+    canvas.setTitle(title)
+    for draw in pages:
+        canvas.setFont("Helvetica", 10)
+        draw(canvas)
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+def lines(
+    canvas: Canvas, *texts: str, x: float = 60, y: float = 700, size: float = 10, font: str = "Helvetica"
+) -> None:
+    """Write lines one below the other."""
+    canvas.setFont(font, size)
+    for i, text in enumerate(texts):
+        canvas.drawString(x, y - LEADING * i, text)
+
+
+def page(*texts: str, **place: float) -> Callable[[Canvas], object]:
+    return lambda canvas: lines(canvas, *texts, **place)

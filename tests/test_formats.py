@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from docqa import Retriever, SentenceTransformerEmbedder, SyncReport, sync
-from format_files import docx, epub, odt, pptx, shape, word, word_table, xlsx
+from docqa.cli import main
+from docqa.reading import CODE, SUFFIXES
+from format_files import docx, epub, odt, page, pdf, pptx, shape, word, word_table, xlsx
 
 PRICES = [["Product", "Price", "Stock"], ["Lumen S", (49, '0 "EUR"'), 12], ["Lumen XL", (99, '0 "EUR"'), 3]]
 FILES = {
@@ -32,11 +34,16 @@ FILES = {
     "backup.rst": b"Backups\n=======\n\nRestoring\n---------\n\nRun ``restore --latest`` to get the newest backup.\n",
     "parking.eml": b"From: bob@example.org\nSubject: Parking\n\nThe parking garage closes at ten in the evening.\n",
     "dimmer.py": b'"""Dim a lamp."""\n\nFADE_SECONDS = 8  # how long fading takes\n',
+    "recall.pdf": pdf(
+        page("The recall of 2019 concerns a switch."),
+        page("Every customer whose switch melts receives a", y=60),
+        page("refund of eighty euros within one week."),
+    ),
     "settings.yaml": b"# upload limit in megabytes\nupload_limit: 25\n",
 }
 
 QUESTIONS = [
-    ("battery.txt", "How long does the battery last?", "eleven hours", "line 1"),
+    ("battery.txt", "How many hours does the battery of the lamp last?", "eleven hours", "line 1"),
     ("cleaning.md", "What should the glass be wiped with?", "vinegar", "§ Glass, line 5"),
     ("bulb.html", "What does a new bulb cost?", "four euros", "§ Changing"),
     ("warranty.docx", "How long does the warranty last?", "five years", "§ Duration"),
@@ -50,26 +57,43 @@ QUESTIONS = [
     ("backup.rst", "How do I restore the newest backup?", "restore --latest", "§ Restoring, line 7"),
     ("parking.eml", "When does the parking garage close?", "ten in the evening", "paragraph 2"),
     ("dimmer.py", "How many seconds does fading take?", "FADE_SECONDS = 8", "line 3"),
+    ("recall.pdf", "What refund does a customer with a melted switch receive?", "eighty euros", "pages 2–3"),
     ("settings.yaml", "What is the upload limit in megabytes?", "upload_limit: 25", "lines 1–2"),
 ]
 
 
+ALIKE = {".htm", ".markdown", ".tab", ".tex", ".text", ".tsv", ".xhtml"}
+"""Suffixes of formats that have another suffix too."""
+
+
 @pytest.fixture(scope="module")
-def synced(
-    tmp_path_factory: pytest.TempPathFactory, embedder: SentenceTransformerEmbedder
-) -> tuple[Retriever, SyncReport]:
-    folder = tmp_path_factory.mktemp("formats")
-    corpus: Path = folder / "corpus"
+def corpus_of_all(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    corpus = tmp_path_factory.mktemp("formats") / "corpus"
     corpus.mkdir()
     for name, data in FILES.items():
         (corpus / name).write_bytes(data)
-    report = sync(corpus, folder / "embeddings", embedder=embedder)
-    return Retriever.open(folder / "embeddings", embedder=embedder), report
+    return corpus
+
+
+@pytest.fixture(scope="module")
+def synced(corpus_of_all: Path, embedder: SentenceTransformerEmbedder) -> tuple[Retriever, SyncReport]:
+    embeddings = corpus_of_all.with_name("embeddings")
+    report = sync(corpus_of_all, embeddings, embedder=embedder)
+    return Retriever.open(embeddings, embedder=embedder), report
 
 
 def test_every_format_is_indexed(synced: tuple[Retriever, SyncReport]) -> None:
     assert synced[1].skipped == ()
     assert synced[1].diff.added == tuple(sorted(FILES))
+    assert {Path(path).suffix for path in FILES} == SUFFIXES - {*CODE, *ALIKE} | {".py", ".yaml"}
+
+
+def test_the_status_of_a_corpus_of_every_format(
+    synced: tuple[Retriever, SyncReport], corpus_of_all: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = ["--corpus", str(corpus_of_all), "--embeddings", str(corpus_of_all.with_name("embeddings"))]
+    assert main(["status", *folders]) == 0
+    assert f"documents  {len(FILES)}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("path", "question", "words", "locator"), QUESTIONS, ids=[path for path, *_ in QUESTIONS])

@@ -34,6 +34,7 @@ OWNERS = {
     "markdown_it": {"reading"},
     "nupunkt": {"chunking"},
     "openpyxl": {"reading"},
+    "pypdfium2": {"reading"},
     "scipy": {"matching"},
     "sentence_transformers": {"embedding"},
     "sqlite3": {"texts"},

@@ -98,7 +98,7 @@ def test_a_web_page_is_read_as_such(suffix: str) -> None:
     [
         (b"Words.", "a.docx", "it is no DOCX file, whatever its name says; get a whole copy"),
         (b"words\0words", "a.txt", "it holds NUL bytes, so it is a binary file, not text"),
-        (b"%PDF-1.4", "a.txt", "it is a PDF file, which docqa does not read"),
+        (b"x", "a.jpg", "it is a JPG file, which docqa does not read"),
         (OLE + b"\0" * 99 + "EncryptedPackage".encode("utf-16-le"), "a.docx", "it is protected by a password"),
         (OLE + b"\0" * 99, "a.docx", "it has the format of Office before 2007; save it as .docx, .pptx or .xlsx"),
         (zipped({"a.txt": "x"}), "a.docx", "it is a zip archive, not a document; unpack it into the corpus"),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import docqa
 from conftest import BEES, BRIDGE, CAKE, FakeEmbedder, write_corpus
-from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEmbedder
+from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEmbedder, SkippedDocument
+from docqa.reading import read_document
 from docqa.store import open_generation, write_lock
 
 ALL = ("bridge.txt", "cake.md", "notes/bees.md")
@@ -175,6 +176,22 @@ def test_what_cannot_be_read_is_skipped_reported_and_not_stale(corpus: Path, sto
     assert not docqa.diff(corpus, store)
     again = docqa.sync(corpus, store, embedder=fake)
     assert (again.skipped, again.embedded) == (report.skipped, 0)
+
+
+def test_pages_that_cannot_be_read_are_reported_again_and_again(
+    corpus: Path, store: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_most(path: str, data: bytes, digest: str) -> docqa.Document:
+        unread = "page 2 is damaged" if path == "cake.md" else ""
+        return replace(read_document(path, data, digest), unread=unread)
+
+    monkeypatch.setattr("docqa.syncing.read_document", read_most)
+    expected = (SkippedDocument("cake.md", "page 2 is damaged"),)
+    assert docqa.sync(corpus, store, embedder=fake).skipped == expected
+    assert docqa.sync(corpus, store, embedder=fake).skipped == expected
+    (corpus / "new.txt").write_text("New words.")
+    report = docqa.sync(corpus, store, embedder=fake)
+    assert (report.skipped, report.diff.unchanged) == (expected, ALL)
 
 
 def test_a_skipped_file_that_is_mended_is_added(corpus: Path, store: Path, fake: FakeEmbedder) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docqa import Block, Document, IndexedDocument, Passage, Span
+from docqa import Block, Document, IndexedDocument, PageStart, Passage, Span
 from docqa.texts import MAX_HEADINGS, Texts, embedded_text, passage_key
 
 ODD = [
@@ -27,9 +27,11 @@ PATHS = st.tuples(TEXT, TEXT).map("/".join)
 def document(path: str = "a.md", text: str = "One. Two.\n\nThree.") -> Document:
     blocks = (
         Block("paragraph", Span(0, 9)),
-        Block("list_item", Span(11, 17), page=4, headings=("H", "“é”"), place="row 1"),
+        Block("list_item", Span(11, 17), headings=("H", "“é”"), place="row 1"),
     )
-    return Document(path, f"digest of {path}", f"Title of {path}", text, blocks)
+    return Document(
+        path, f"digest of {path}", f"Title of {path}", text, blocks, (PageStart(0, 3), PageStart(11, 4)), "page 5"
+    )
 
 
 def passages(of: Document) -> list[Passage]:

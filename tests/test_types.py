@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docqa.types import Block, Chunking, CorpusDiff, Document, Passage, Span
+from docqa.types import Block, Chunking, CorpusDiff, Document, PageStart, Passage, Span
 
 TEXT = "Intro line.\n\nFirst body line,\nsecond line.\n\nPage text."
 DOCUMENT = Document(
@@ -15,7 +15,7 @@ DOCUMENT = Document(
     (
         Block("paragraph", Span(0, 11)),
         Block("paragraph", Span(13, 42), headings=("Pricing", "Refunds")),
-        Block("paragraph", Span(44, 54), page=3, headings=("End",)),
+        Block("paragraph", Span(44, 54), headings=("End",)),
     ),
 )
 
@@ -67,12 +67,34 @@ def test_a_document_gives_its_text_at_a_span() -> None:
         (Span(13, 28), "§ Pricing › Refunds, line 3"),
         (Span(13, 42), "§ Pricing › Refunds, lines 3–4"),
         (Span(30, 36), "§ Pricing › Refunds, line 4"),
-        (Span(44, 48), "§ End, page 3"),
+        (Span(44, 48), "§ End, line 6"),
         (Span(0, 42), "lines 1–4"),
     ],
 )
-def test_a_locator_names_the_section_and_the_page_or_lines(span: Span, locator: str) -> None:
+def test_a_locator_names_the_section_and_the_lines(span: Span, locator: str) -> None:
     assert DOCUMENT.locate(span) == locator
+
+
+PAGED = Document(
+    "a.pdf", "0" * 64, "Title", TEXT, DOCUMENT.blocks, (PageStart(0, 2), PageStart(20, 3), PageStart(44, 2))
+)
+
+
+@pytest.mark.parametrize(
+    ("span", "locator"),
+    [
+        (Span(0, 5), "page 2"),
+        (Span(13, 20), "§ Pricing › Refunds, page 2"),
+        (Span(13, 21), "§ Pricing › Refunds, pages 2–3"),
+        (Span(20, 21), "§ Pricing › Refunds, page 3"),
+        (Span(44, 48), "§ End, page 2"),
+        (Span(20, 20), "§ Pricing › Refunds, page 3"),
+        (Span(0, 54), "pages 2–3"),
+        (Span(13, 54), "§ Pricing › Refunds, pages 2–3"),
+    ],
+)
+def test_the_pages_of_a_span_are_those_its_characters_stand_on(span: Span, locator: str) -> None:
+    assert PAGED.locate(span) == locator
 
 
 def test_lines_are_counted_in_a_file_with_windows_newlines() -> None:

@@ -218,6 +218,8 @@ def _read(corpus_dir: Path, plan: _Plan) -> _Reading:
             if data:  # the bytes are to blame, so there is no use in trying the same ones again
                 refused[path] = digest(data)
             continue
+        if document.unread:
+            skipped.append(SkippedDocument(path, document.unread))
         documents[path] = (document, passages)
     return _Reading(documents, tuple(skipped), refused)
 
@@ -330,7 +332,8 @@ def _manifest(plan: _Plan, reading: _Reading, paths: list[str], index: Index) ->
         for path, digest in (before.refused if before else {}).items()
         if path in plan.listing.files and plan.listing.files[path].digest == digest and path not in plan.read
     }
-    known = [skipped for skipped in (before.skipped if before else ()) if skipped.path in still_refused]
+    said_before = {*still_refused, *plan.keep}
+    known = [skipped for skipped in (before.skipped if before else ()) if skipped.path in said_before]
     return Manifest(
         model=plan.embedder.name,
         model_digest=plan.embedder.digest,

@@ -13,11 +13,12 @@ from dataclasses import astuple
 from pathlib import Path
 from urllib.parse import quote
 
-from docqa.types import Block, Document, IndexedDocument, Passage, Span
+from docqa.types import Block, Document, IndexedDocument, PageStart, Passage, Span
 
 SCHEMA = """
 CREATE TABLE documents (
-    number INTEGER PRIMARY KEY, path TEXT UNIQUE, digest TEXT, title TEXT, text TEXT, blocks TEXT
+    number INTEGER PRIMARY KEY, path TEXT UNIQUE, digest TEXT, title TEXT, text TEXT, blocks TEXT, pages TEXT,
+    unread TEXT
 );
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY, document INTEGER REFERENCES documents, key BLOB,
@@ -27,6 +28,7 @@ CREATE INDEX passages_of_document ON passages (document, row);
 """
 MAX_HEADINGS = 150
 """Characters, some 35 tokens: with a passage of the default size they fit the default model."""
+OF_DOCUMENT = "path, digest, title, text, blocks, pages, unread"
 PASSAGE = "SELECT d.path, d.title, p.headings, p.start, p.end, p.locator, p.text, p.sentences"
 OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
 
@@ -76,13 +78,14 @@ class Texts:
 
     def add(self, document: Document, passages: Sequence[Passage]) -> None:
         """Append a document and its passages."""
-        blocks = json.dumps([(b.kind, *astuple(b.span), b.page, b.headings, b.place) for b in document.blocks])
-        row = (document.path, document.digest, document.title, document.text, blocks)
+        blocks = json.dumps([(b.kind, *astuple(b.span), b.headings, b.place) for b in document.blocks])
+        pages = json.dumps([astuple(page) for page in document.pages])
+        row = (document.path, document.digest, document.title, document.text, blocks, pages, document.unread)
         self._insert(row, [(passage_key(passage), *_columns(passage)) for passage in passages])
 
     def copy(self, other: "Texts", path: str) -> None:
         """Append a document and its passages as another generation has them."""
-        document = other._fetch("SELECT path, digest, title, text, blocks FROM documents WHERE path = ?", path)[0]
+        document = other._fetch(f"SELECT {OF_DOCUMENT} FROM documents WHERE path = ?", path)[0]
         columns = "key, start, end, headings, locator, text, sentences"
         of_document = "document = (SELECT number FROM documents WHERE path = ?) ORDER BY row"
         passages = other._fetch(f"SELECT {columns} FROM passages WHERE {of_document}", path)
@@ -103,11 +106,13 @@ class Texts:
         Raises:
             KeyError: there is none of that path.
         """
-        found = self._fetch("SELECT path, digest, title, text, blocks FROM documents WHERE path = ?", path)
+        found = self._fetch(f"SELECT {OF_DOCUMENT} FROM documents WHERE path = ?", path)
         if not found:
             raise KeyError(path)
-        path, digest, title, text, blocks = found[0]
-        return Document(path, digest, title, text, tuple(_block(*block) for block in json.loads(blocks)))
+        path, digest, title, text, blocks, pages, unread = found[0]
+        starts = tuple(PageStart(*page) for page in json.loads(pages))
+        kept = tuple(_block(*block) for block in json.loads(blocks))
+        return Document(path, digest, title, text, kept, starts, unread)
 
     def documents(self) -> list[IndexedDocument]:
         """List the documents by path, with their headings and numbers of passages."""
@@ -127,7 +132,7 @@ class Texts:
         return dict(self._fetch("SELECT key, row FROM passages ORDER BY row DESC"))
 
     def _insert(self, document: tuple[object, ...], passages: Sequence[tuple[object, ...]]) -> None:
-        insert = "INSERT INTO documents (path, digest, title, text, blocks) VALUES (?, ?, ?, ?, ?)"
+        insert = f"INSERT INTO documents ({OF_DOCUMENT}) VALUES (?, ?, ?, ?, ?, ?, ?)"
         number = self._connection.execute(insert, document).lastrowid
         first = self._fetch("SELECT count(*) FROM passages")[0][0]
         self._connection.executemany(
@@ -165,8 +170,8 @@ def _passage(row: tuple) -> Passage:  # type: ignore[type-arg]
     return Passage(path, title, tuple(json.loads(headings)), Span(start, end), locator, text, spans)
 
 
-def _block(kind: str, start: int, end: int, page: int | None, headings: list[str], place: str = "") -> Block:
-    return Block(kind, Span(start, end), page, tuple(headings), place)  # type: ignore[arg-type]
+def _block(kind: str, start: int, end: int, headings: list[str], place: str) -> Block:
+    return Block(kind, Span(start, end), tuple(headings), place)  # type: ignore[arg-type]
 
 
 def _last_headings(paths: list[str]) -> tuple[str, ...]:

@@ -52,37 +52,61 @@ class Block:
 
     kind: BlockKind
     span: Span
-    page: int | None = None
     headings: tuple[str, ...] = ()
     place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
+class PageStart:
+    """Where in a document's text something that stands on a page begins; it goes on to the next ``PageStart``."""
+
+    start: int
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """One file of the corpus: ``path`` is POSIX, relative to the corpus folder, ``digest`` the SHA-256 of its bytes."""
+    """One file of the corpus: ``path`` is POSIX, relative to the corpus folder, ``digest`` the SHA-256 of its bytes.
+
+    ``pages`` are in the order of the text, which need not be that of the pages: a footnote comes after the whole of a
+    paragraph that goes on on the next page. ``unread`` says for people what of the file could not be read, such as a
+    scanned page; empty if nothing.
+    """
 
     path: str
     digest: str
     title: str
     text: str
     blocks: tuple[Block, ...]
+    pages: tuple[PageStart, ...] = ()
+    unread: str = ""
 
     def __getitem__(self, span: Span) -> str:
         return self.text[span.start : span.end]
 
+    @property
+    def is_converted(self) -> bool:
+        """Tell whether the text is made from the file, so that its lines are not lines of the file."""
+        return bool(self.pages) or any(block.place for block in self.blocks[:1])
+
+    def pages_of(self, span: Span) -> list[int]:
+        """List the pages a span stands on, in order; none where the document has no pages."""
+        first = max(0, bisect_right(self.pages, span.start, key=lambda page: page.start) - 1)
+        last = bisect_left(self.pages, span.end, key=lambda page: page.start)
+        return sorted({page.page for page in self.pages[first : max(last, first + 1)]})
+
     def locate(self, span: Span) -> str:
-        """Say for people where a span stands: ``§ Pricing › Refunds, lines 12–18`` or ``sheet Q3, rows 2–4``."""
+        """Say for people where a span stands: ``sheet Q3, rows 2–4``, ``§ Refunds, page 3`` or ``lines 12–18``."""
         after = bisect_right(self.blocks, span.start, key=lambda block: block.span.end)
         block = self.blocks[after] if after < len(self.blocks) and self.blocks[after].span.overlaps(span) else None
         if block and block.place:
             last = bisect_left(self.blocks, span.end, key=lambda block: block.span.start)
             return _join_places(block.place, self.blocks[last - 1].place)
         section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
-        if block and block.page is not None:
-            return f"{section}page {block.page}"
+        if pages := self.pages_of(span):
+            return section + _number("page", pages[0], pages[-1])
         line_ends = _line_ends(self.text)
-        first, last = (bisect_left(line_ends, place) + 1 for place in (span.start, span.end))
-        return section + (f"line {first}" if first == last else f"lines {first}–{last}")
+        return section + _number("line", *(bisect_left(line_ends, place) + 1 for place in (span.start, span.end)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +294,12 @@ def _join_places(first: str, last: str) -> str:
         return first
     (start, _, one), (end, _, other) = first.rpartition(" "), last.rpartition(" ")
     if start == end and one.isdecimal() and other.isdecimal():
-        return f"{start}s {one}–{other}"
+        return _number(start, int(one), int(other))
     return f"{first} – {last}"
+
+
+def _number(name: str, first: int, last: int) -> str:
+    return f"{name} {first}" if first == last else f"{name}s {first}–{last}"
 
 
 @lru_cache(4)

@@ -12,6 +12,7 @@ from docqa.reading.html import read_html
 from docqa.reading.mail import read_eml
 from docqa.reading.markdown import read_markdown
 from docqa.reading.opendocument import read_odt
+from docqa.reading.pdf import read_pdf
 from docqa.reading.plain_text import read_plain_text
 from docqa.reading.recognising import recognise
 from docqa.reading.restructured_text import read_restructured_text
@@ -55,9 +56,9 @@ CONVERTERS: dict[str, Callable[[str, bytes], tuple[str | None, list[Piece]]]] = 
 }
 """Suffix → a function from a path and bytes to a title, if it has one, and the pieces that the text is made of."""
 
-SUFFIXES = frozenset(TEXT_READERS) | frozenset(CONVERTERS)
+SUFFIXES = frozenset({*TEXT_READERS, *CONVERTERS, ".pdf"})
 
-READER_VERSION = 2
+READER_VERSION = 3
 """To be raised when a reader gives other blocks for the same bytes: every document is then read anew."""
 
 
@@ -68,6 +69,8 @@ def read_document(path: str, data: bytes, digest: str) -> Document:
         DocumentReadError: no text can be found in the bytes.
     """
     suffix = recognise(path, data)
+    if suffix == ".pdf":
+        return read_pdf(path, data, digest)
     if suffix in CONVERTERS:
         title, text, blocks = _convert(path, data, suffix)
     elif suffix in TEXT_READERS:

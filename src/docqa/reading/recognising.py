@@ -21,6 +21,8 @@ ZIPS = {
 HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
 )
+PDF_WITHIN = 1024
+"""Bytes within which a PDF may begin, after what mail or web servers put before it."""
 BINARY = frozenset({*ZIPS.values(), ".rtf", ".pdf"})
 """Suffixes of formats whose files begin with a mark of their own."""
 
@@ -40,7 +42,7 @@ def recognise(path: str, data: bytes) -> str:
         raise DocumentReadError(path, "it has the format of Office before 2007; save it as .docx, .pptx or .xlsx")
     if data.startswith(b"{\\rtf"):
         return ".rtf"
-    if data.startswith(b"%PDF-"):
+    if data.startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in data[:PDF_WITHIN]):
         return ".pdf"
     if suffix in (*BINARY, ".txt") and HTML.match(data[:2_000]):
         return ".html"
