@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+READING_PEERS := .venv-reading-peers
 FIGURES := build/benchmarks.json
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install chat sync test lint types unit browser bench-quality bench-peers clean
+.PHONY: help install chat sync test lint types unit browser bench-quality bench-peers bench-reading clean
 
 help:
 	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
@@ -19,6 +20,7 @@ help:
 	@echo "make install        only make the environment in $(VENV)"
 	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
 	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
+	@echo "make bench-reading  measure how files are read, beside two other libraries, if the files are beside the project (minutes)"
 	@echo "make clean          remove the environments and the caches; corpus/ and embeddings/ stay"
 
 install: $(VENV)/installed
@@ -69,5 +71,13 @@ bench-peers: $(PEERS)/installed
 	$(PEERS)/bin/python benchmarks/quality.py --json $(FIGURES) >/dev/null
 	$(PEERS)/bin/python benchmarks/peers.py --json $(FIGURES)
 
+$(READING_PEERS)/installed: benchmarks/reading-peers-requirements.txt
+	$(PYTHON) -m venv $(READING_PEERS)
+	$(READING_PEERS)/bin/pip install --quiet --requirement $<
+	@touch $@
+
+bench-reading: $(VENV)/installed-dev $(READING_PEERS)/installed
+	$(BIN)/python benchmarks/reading.py --peers $(READING_PEERS)/bin/python --store build/reading
+
 clean:
-	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(READING_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis

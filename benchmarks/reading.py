@@ -1,58 +1,134 @@
-"""Measure how well files are read against the same documents as text, if they are beside the project."""
+"""Measure how well and how fast files are read, beside other libraries; ``make bench-reading`` prints the table.
 
+The files stand beside the project and are no part of it; docs/formats.md keeps the table and says what it means.
+"""
+
+import argparse
+import json
 import re
+import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from rapidfuzz.distance import LCSseq
-
-from docqa.reading import read_document
+from docqa import DocumentReadError
+from docqa.reading import SUFFIXES, read_document
+from reading_answers import measure_answers
+from word_order import find_words, order_f1
 
 DOCUMENTS = Path(__file__).parents[2] / "shared/eval/documents"
+PEERS = ("kreuzberg", "markitdown")
+POLICY = "txt/debian-policy.txt"
+SPEECH = "pdf/state_of_the_union_2024.pdf"
 PAIRS = {
-    "pdf/debian-policy": "txt/debian-policy.txt",
-    "pdf/fhs-3.0": "txt/fhs-3.0.txt",
-    "pdf/debmake-doc.en": "txt/debmake-doc.en.txt",
-    "pdf/state_of_the_union_2024": "../chunking/documents/state_of_the_union.md",
+    "Debian Policy, PDF": ("pdf/debian-policy.pdf", POLICY),
+    "Debian Policy, EPUB": ("epub/debian-policy.epub", POLICY),
+    "Debian Policy, web pages": ("html/debian-policy", POLICY),
+    "FHS, PDF": ("pdf/fhs-3.0.pdf", "txt/fhs-3.0.txt"),
+    "Guide for Debian Maintainers, PDF": ("pdf/debmake-doc.en.pdf", "txt/debmake-doc.en.txt"),
+    "Guide for Debian Maintainers, EPUB": ("epub/debmake-doc.en.epub", "txt/debmake-doc.en.txt"),
+    "State of the Union, PDF": (SPEECH, "../chunking/documents/state_of_the_union.md"),
 }
-"""PDFs and the same documents as text; of the speech it is another transcript."""
-WORD = re.compile(r"\w+")
+"""A document in one format, and the same as text; of the speech it is another transcript."""
+PAGES = {"pdf/debian-policy.pdf": 193, "pdf/debmake-doc.en.pdf": 143, "pdf/fhs-3.0.pdf": 50, "pdf/us_GSA2022.pdf": 41}
 
 
-def order_f1(words: Sequence[str], reference: Sequence[str], *, threads: int = 1) -> float:
-    """Return the F1 of words in order: the longest common subsequence of both, as a part of either.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a library made of a file: its text, or why there is none, and the CPU seconds that took."""
 
-    With two ``threads``, what is left of both is compared in the same way once more: footnotes may then stand at the
-    end of a page in the one and at the end of a chapter in the other, in order.
-    """
-    total, common = len(words) + len(reference), 0
-    for _ in range(threads):
-        edits = LCSseq.editops(words, reference)
-        common += len(words) - sum(edit.tag == "delete" for edit in edits)
-        words = [words[edit.src_pos] for edit in edits if edit.tag == "delete"]
-        reference = [reference[edit.dest_pos] for edit in edits if edit.tag == "insert"]
-    return 2 * common / total if total else 1.0
+    text: str
+    problem: str
+    seconds: float
 
 
-def find_words(text: str) -> list[str]:
-    """List the words of a text in lower case, digits included, marks left out."""
-    return WORD.findall(text.casefold())
+Readings = Mapping[str, Reading]
+"""By the path of the file within `DOCUMENTS`."""
+
+
+def list_pages(folder: Path) -> list[Path]:
+    """List the web pages of a book in the order of its table of contents."""
+    links = re.findall(
+        r'"toctree-l1"><a class="reference internal" href="([^"#]+)', (folder / "index.html").read_text("utf-8")
+    )
+    return [folder / name for name in dict.fromkeys(["index.html", *links])]
+
+
+def read_files(paths: Iterable[str]) -> dict[str, Reading]:
+    """Read files with docqa."""
+    readings = {}
+    for path in paths:
+        data = (DOCUMENTS / path).read_bytes()
+        started, text, problem = time.process_time(), "", ""
+        try:
+            document = read_document(path, data, "")
+            text = "\n".join(document[block.span] for block in document.blocks)
+        except DocumentReadError as error:
+            problem = error.reason
+        readings[path] = Reading(text, problem, time.process_time() - started)
+    return readings
+
+
+def read_with_peer(python: Path, name: str, paths: Sequence[str]) -> dict[str, Reading]:
+    """Read files with another library, in its own environment."""
+    script = Path(__file__).with_name("reading_peers.py")
+    command: list[str | Path] = [python, script, name, *(DOCUMENTS / path for path in paths)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    found = [json.loads(line) for line in lines if line.startswith('{"path"')]
+    return {path: Reading(one["text"], one["problem"], one["seconds"]) for path, one in zip(paths, found, strict=True)}
+
+
+def measure_words(readings: Readings) -> dict[str, str]:
+    """Compare the words of documents with the same documents as text, those of PDFs with the footnotes apart too."""
+    figures = {}
+    for name, (path, reference) in PAIRS.items():
+        folder = DOCUMENTS / path
+        parts = [str(page.relative_to(DOCUMENTS)) for page in list_pages(folder)] if folder.is_dir() else [path]
+        words = find_words("\n".join(readings[part].text for part in parts))
+        expected = find_words((DOCUMENTS / reference).read_text("utf-8"))
+        figures[name] = f"{order_f1(words, expected):.3f}"
+        if path.endswith(".pdf"):
+            figures[f"{name}, footnotes apart"] = f"{order_f1(words, expected, threads=2):.3f}"
+    return figures
+
+
+def measure_files(readings: Readings) -> dict[str, str]:
+    """Count the files that are read and refused, and the pages of PDF that are read in a second."""
+    seconds = sum(readings[path].seconds for path in PAGES)
+    read = [path for path, reading in readings.items() if reading.text.strip()]
+    refused = [path for path, reading in readings.items() if reading.problem]
+    return {
+        f"pages a CPU second, {len(PAGES)} PDFs": f"{sum(PAGES.values()) / seconds:.0f}",
+        f"of {len(readings)} files: read": str(len(read)),
+        "refused with a reason": str(len(refused)),
+        "empty without a reason": str(len(readings) - len(read) - len(refused)),
+    }
+
+
+def describe(columns: Mapping[str, Mapping[str, str]]) -> str:
+    """Lay the figures out as a table, a dash where a library has none."""
+    rows = dict.fromkeys(row for figures in columns.values() for row in figures)
+    lines = [["", *columns], ["---", *("---:" for _ in columns)]]
+    lines += [[row, *(figures.get(row, "–") for figures in columns.values())] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main() -> None:
-    """Print how well and how fast the PDFs beside the project are read."""
-    for name, reference in PAIRS.items():
-        data = (DOCUMENTS / f"{name}.pdf").read_bytes()
-        started = time.process_time()
-        document = read_document(f"{name}.pdf", data, "")
-        seconds = time.process_time() - started
-        words = find_words(document.text), find_words((DOCUMENTS / reference).read_text("utf-8"))
-        pages = max(page.page for page in document.pages)
-        print(
-            f"{name:30} F1 in order {order_f1(*words):.4f}, with notes apart {order_f1(*words, threads=2):.4f}", end=""
-        )
-        print(f", {pages / seconds:.0f} pages a second")
+    """Print what was measured as a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", type=Path, help="the Python of the environment that has the other libraries")
+    parser.add_argument("--store", type=Path, help="where to keep indexes, to ask the questions of each format too")
+    options = parser.parse_args()
+    files = [path for path in sorted(DOCUMENTS.rglob("*")) if path.suffix in SUFFIXES - {".tsv"}]
+    paths = [str(path.relative_to(DOCUMENTS)) for path in files]
+    readings = {"docqa": read_files(paths)}
+    for name in PEERS if options.peers else ():
+        readings[name] = read_with_peer(options.peers, name, paths)
+    columns = {name: {**measure_words(read), **measure_files(read)} for name, read in readings.items()}
+    if options.store:
+        columns["docqa"] |= measure_answers(options.store, DOCUMENTS)
+    print(describe(columns))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docqa import Exchange, Hit, Passage, Span
+from docqa import Exchange, Hit, Passage, Quote, Span
 from figures import describe_columns, merge_columns
 from measuring import (
     Reply,
@@ -20,6 +20,8 @@ from measuring import (
 )
 from quality import main
 from question_sets import Question, load_followups, load_sets, sample_by_document
+from reading import PAGES, Reading, describe, measure_files
+from reading_answers import are_alike
 
 TEXT = "One two three four. Five six seven. Eight nine ten eleven. Twelve."
 ONE, FIVE, EIGHT, TWELVE = (
@@ -174,3 +176,33 @@ def test_the_page_shows_the_figures_kept_beside_it() -> None:
     docs = Path(__file__).parent.parent / "docs"
     columns = json.loads((docs / "benchmarks.json").read_text("utf-8"))
     assert describe_columns(columns) in (docs / "benchmarks.md").read_text("utf-8")
+
+
+def test_read_refused_and_silent_files_are_counted_and_pages_timed() -> None:
+    read = {path: Reading("Words.", "", pages / 100) for path, pages in PAGES.items()}
+    figures = measure_files({**read, "a.pdf": Reading("", "a scan", 9), "b.pdf": Reading(" ", "", 9)})
+    assert list(figures.values()) == ["100", str(len(PAGES)), "1", "1"]
+    assert list(figures)[1] == f"of {len(PAGES) + 2} files: read"
+
+
+def test_figures_of_reading_are_a_table_with_dashes() -> None:
+    columns = {"docqa": {"words": "0.999", "pages": "50 of 50"}, "other": {"words": "0.9"}}
+    assert describe(columns).splitlines() == [
+        "|  | docqa | other |",
+        "| --- | ---: | ---: |",
+        "| words | 0.999 | 0.9 |",
+        "| pages | 50 of 50 | – |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("It is kept\nin `/srv`.", "It is kept in /srv", True),
+        ("Use it, never by force.", "Use it, never with force.", True),
+        ("Use it.", "Do not use it.", False),
+    ],
+)
+def test_quotes_are_alike_when_most_words_are_the_same_in_order(one: str, other: str, alike: bool) -> None:
+    quotes = [Quote("a.txt", Span(0, len(text)), text, "a, line 1") for text in (one, other)]
+    assert are_alike(*quotes) is alike

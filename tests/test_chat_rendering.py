@@ -33,6 +33,7 @@ from docqa.types import (
     Exchange,
     Hit,
     IndexedDocument,
+    PageStart,
     Passage,
     Quote,
     SkippedDocument,
@@ -158,9 +159,7 @@ def test_code_and_tables_keep_their_whitespace_and_paragraphs_do_not():
 
 
 def test_hostile_words_stay_words_everywhere():
-    document = Document(
-        HOSTILE, "0" * 64, HOSTILE, HOSTILE, (Block("paragraph", Span(0, len(HOSTILE)), None, (HOSTILE,)),)
-    )
+    document = Document(HOSTILE, "0" * 64, HOSTILE, HOSTILE, (Block("paragraph", Span(0, len(HOSTILE)), (HOSTILE,)),))
     hit = hit_at(document, HOSTILE, HOSTILE)
     turns = (
         Turn(HOSTILE, answer_of(hit, query=HOSTILE, asking_about=HOSTILE)),
@@ -487,17 +486,17 @@ STRUCTURED = "# Title\n\nFirst one.\n\n- item <b>\n\n```\ncode  here\n```\n\nLas
 
 
 def structured() -> Document:
-    def block(kind, words, page=None):
+    def block(kind, words):
         start = STRUCTURED.index(words)
-        return Block(kind, Span(start, start + len(words)), page, ())
+        return Block(kind, Span(start, start + len(words)))
 
     return document_of(
         STRUCTURED,
-        block("heading", "Title", 1),
-        block("paragraph", "First one.", 1),
-        block("list_item", "item <b>", 2),
-        block("code", "code  here", 2),
-        block("paragraph", "Last paragraph is long. And it goes on.", 3),
+        block("heading", "Title"),
+        block("paragraph", "First one."),
+        block("list_item", "item <b>"),
+        block("code", "code  here"),
+        block("paragraph", "Last paragraph is long. And it goes on."),
     )
 
 
@@ -514,7 +513,23 @@ def test_a_document_is_shown_by_its_blocks_word_for_word():
         ("div", "docqa-block docqa-preformatted"),
         ("p", "docqa-block docqa-paragraph"),
     ]
-    assert reading.attributes("data-page") == ["Page 1", "Page 2", "Page 3"]
+
+
+def test_the_pages_of_a_document_are_named_where_they_begin():
+    pages = (PageStart(0, 1), PageStart(STRUCTURED.index("item"), 2), PageStart(STRUCTURED.index("And it"), 3))
+    reading = Reading(render_document(replace(structured(), pages=pages), None))
+
+    assert reading.text == STRUCTURED
+    assert reading.attributes("data-place") == ["Page 1", "Page 2"]
+
+
+def test_slides_sheets_and_rows_are_named_where_they_begin():
+    places = ["slide 4", "slide 4", "sheet Q3, row 14", "§ A › B", "paragraph 7"]
+    blocks = [replace(block, place=place) for block, place in zip(structured().blocks, places, strict=True)]
+    reading = Reading(render_document(document_of(STRUCTURED, *blocks), None))
+
+    assert reading.text == STRUCTURED
+    assert reading.attributes("data-place") == ["Slide 4", "Sheet Q3, row 14"]
 
 
 def test_the_passage_is_outlined_and_its_evidence_marked():
@@ -559,6 +574,17 @@ def test_of_a_huge_document_what_lies_around_the_passage_is_shown():
     assert reading.marked == ["Line number 10000 of this document."]
     first, last = text.count("\n", 0, shown.start) + 1, text.count("\n", 0, shown.end) + 1
     assert f"Lines {first:,}–{last:,} of 20,001 are shown." in render_source(Source(document, hit, turn=0))
+
+
+@pytest.mark.parametrize(
+    "change", [{"pages": (PageStart(0, 1),)}, {"blocks": (Block("table", Span(0, 4), (), "row 1"),)}]
+)
+def test_of_a_huge_converted_document_no_lines_are_counted(change):
+    document = replace(document_of("Word. " * 20_000, Block("paragraph", Span(0, 120_000))), **change)
+    rendered = render_source(Source(document))
+
+    assert "A part of the document is shown, 15,000 of its 120,000 characters." in rendered
+    assert "Lines" not in rendered
 
 
 def test_the_source_says_what_it_cannot_show():

@@ -41,7 +41,7 @@ def test_sync_says_what_it_did(folders: list[str], capsys: pytest.CaptureFixture
     assert main(["sync", *folders]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("3 added, 0 changed, 0 removed, 0 unchanged; 4 of 4 passages embedded in ")
-    assert err == "skipped photo.jpg: docqa does not read .jpg; it reads .markdown, .md, .pdf, .txt\n"
+    assert err == "skipped photo.jpg: docqa does not read .jpg; save it in a format it reads, as .docx, .html or .txt\n"
 
 
 def test_sync_json(folders: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,12 +116,16 @@ def test_a_name_that_is_no_text_is_skipped(tmp_path: Path, name: bytes) -> None:
 @pytest.mark.parametrize(("name", "suffix"), [("a.pdf", ".pdf"), ("b.md.bak", ".bak"), ("c.DOCX", ".DOCX")])
 def test_an_unknown_suffix_is_skipped_with_the_known_ones_named(tmp_path: Path, name: str, suffix: str) -> None:
     write(tmp_path, name)
-    assert reasons(tmp_path) == {name: f"docqa does not read {suffix}; it reads .md, .txt"}
+    assert reasons(tmp_path) == {
+        name: f"docqa does not read {suffix}; save it in a format it reads, as .docx, .html or .txt"
+    }
 
 
 def test_a_file_without_a_suffix_is_skipped(tmp_path: Path) -> None:
     write(tmp_path, "Makefile")
-    assert reasons(tmp_path) == {"Makefile": "docqa does not read files without a suffix; it reads .md, .txt"}
+    assert reasons(tmp_path) == {
+        "Makefile": "docqa does not read files without a suffix; save it in a format it reads, as .docx, .html or .txt"
+    }
 
 
 def test_an_empty_file_is_skipped(tmp_path: Path) -> None:

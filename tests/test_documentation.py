@@ -10,6 +10,7 @@ import pytest
 import docqa
 from docqa import Retriever, SentenceTransformerEmbedder
 from docqa.cli import _parser, main
+from docqa.reading import CODE, CONVERTERS, SUFFIXES, TEXT_READERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -39,6 +40,12 @@ def test_every_option_is_in_the_readme(verb: str) -> None:
 def test_every_public_name_of_the_readme_exists() -> None:
     names = set(re.findall(r"docqa\.([A-Za-z_]+)", README)) - {"git"}
     assert {name for name in names if not hasattr(docqa, name)} == set()
+
+
+def test_every_suffix_is_in_the_list_of_formats() -> None:
+    listed = set(re.findall(r"`(\.\w+)`", (ROOT / "docs/formats.md").read_text("utf-8")))
+    assert listed <= SUFFIXES
+    assert {".pdf"} | set(CONVERTERS) | set(TEXT_READERS) - set(CODE) <= listed
 
 
 def test_every_link_leads_somewhere() -> None:

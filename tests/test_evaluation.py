@@ -368,7 +368,9 @@ def test_questions_against_an_index(questions: Path, store_of_fakes: Path, fake:
 def test_documents_given_are_indexed_for_the_occasion(questions: Path, corpus: Path, fake: FakeEmbedder) -> None:
     (corpus / "photo.jpg").write_bytes(b"x")
     with prepare(questions, Path("none"), corpus_dir=corpus, embedder=fake) as trial:
-        assert trial.notes == ["skipped photo.jpg: docqa does not read .jpg; it reads .markdown, .md, .pdf, .txt"]
+        assert trial.notes == [
+            "skipped photo.jpg: docqa does not read .jpg; save it in a format it reads, as .docx, .html or .txt"
+        ]
         assert measure(trial).measures["success@1"] == 1
     assert sorted(path.name for path in corpus.iterdir()) == ["bridge.txt", "cake.md", "notes", "photo.jpg"]
 

@@ -1,3 +1,4 @@
+import re
 import time
 from itertools import pairwise
 
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docqa import Document, DocumentReadError
-from docqa.reading import SUFFIXES, read_document
+from docqa.reading import SUFFIXES, TEXT_READERS, read_document
 
 UNICODE = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 MARKDOWN = st.lists(
@@ -85,7 +86,7 @@ def assert_blocks_are_sound(document: Document) -> None:
 
 
 @settings(deadline=None, max_examples=300)
-@given(TEXTS, st.sampled_from(sorted(SUFFIXES)))
+@given(TEXTS, st.sampled_from(sorted(TEXT_READERS)))
 def test_any_text_is_kept_exactly_and_its_blocks_are_in_order_apart_and_within_it(text: str, suffix: str) -> None:
     try:
         document = read(text, "a" + suffix)
@@ -97,13 +98,43 @@ def test_any_text_is_kept_exactly_and_its_blocks_are_in_order_apart_and_within_i
 
 @settings(deadline=None, max_examples=300)
 @given(TEXTS)
-def test_the_blocks_of_plain_text_hold_all_of_it_but_white_space(text: str) -> None:
+def test_the_blocks_of_plain_text_hold_all_of_it_but_white_space_and_underlines(text: str) -> None:
     try:
         document = read(text, "a.txt")
     except DocumentReadError:
         assert not text.removeprefix("\ufeff").strip()
         return
-    assert "".join("".join(document[block.span] for block in document.blocks).split()) == "".join(document.text.split())
+    held = "".join(document[block.span] for block in document.blocks)
+    assert re.sub(r"[\s=*~^#+-]", "", held) == re.sub(r"[\s=*~^#+-]", "", document.text)
+
+
+UNDERLINED = (
+    "Pump manual\n===========\n\n1. Use\n------\nOpen it.\n\nClose it.\n\n"
+    "1.1. Oil\n~~~~~~~\n\nAdd oil.\n\n2. Care\n------\n\nNo.\n"
+)
+
+
+def test_underlined_lines_of_plain_text_are_headings() -> None:
+    document = read(UNDERLINED, "a.txt")
+    assert document.title == "Pump manual"
+    assert [(block.kind, document[block.span], block.headings) for block in document.blocks] == [
+        ("heading", "Pump manual", ()),
+        ("heading", "1. Use", ()),
+        ("paragraph", "Open it.", ("1. Use",)),
+        ("paragraph", "Close it.", ("1. Use",)),
+        ("heading", "1.1. Oil", ("1. Use",)),
+        ("paragraph", "Add oil.", ("1. Use", "1.1. Oil")),
+        ("heading", "2. Care", ()),
+        ("paragraph", "No.", ("2. Care",)),
+    ]
+    assert document.locate(document.blocks[5].span) == "§ 1. Use › 1.1. Oil, line 13"
+
+
+@pytest.mark.parametrize(
+    "text", ["Name\n----------", "Name Price\n---- -----", "----\n----", "Words\n--", "Two\nlines\n-----"]
+)
+def test_other_lines_of_signs_are_no_underlines(text: str) -> None:
+    assert {block.kind for block in read(text, "a.txt").blocks} == {"paragraph"}
 
 
 @settings(deadline=None, max_examples=200)

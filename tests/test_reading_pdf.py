@@ -20,37 +20,10 @@ from docqa.chunking import split_sentences
 from docqa.reading import read_document
 from docqa.reading.pdf.extracting import MAX_PAGES, clean
 from docqa.reading.pdf.rendering import find_rectangles, render_page
+from format_files import LEADING, lines, page, pdf
 
 DOCUMENTS = Path(__file__).parents[2] / "shared/eval/documents"
 needs_documents = pytest.mark.skipif(not DOCUMENTS.exists(), reason="the documents are not beside the project")
-
-LEADING = 14
-
-
-def pdf(*pages: Callable[[Canvas], object], title: str = "", encrypt: StandardEncryption | None = None) -> bytes:
-    """Make a PDF; each page is a function that draws it."""
-    file = io.BytesIO()
-    canvas = Canvas(file, pagesize=(600, 800), encrypt=encrypt, invariant=1)
-    canvas.setTitle(title)
-    for draw in pages:
-        canvas.setFont("Helvetica", 10)
-        draw(canvas)
-        canvas.showPage()
-    canvas.save()
-    return file.getvalue()
-
-
-def lines(
-    canvas: Canvas, *texts: str, x: float = 60, y: float = 700, size: float = 10, font: str = "Helvetica"
-) -> None:
-    """Write lines one below the other."""
-    canvas.setFont(font, size)
-    for i, text in enumerate(texts):
-        canvas.drawString(x, y - LEADING * i, text)
-
-
-def page(*texts: str, **place: float) -> Callable[[Canvas], object]:
-    return lambda canvas: lines(canvas, *texts, **place)
 
 
 def read(data: bytes, path: str = "notes.pdf") -> Document:
@@ -80,7 +53,6 @@ def assert_is_sound(document: Document) -> None:
     starts = [page.start for page in document.pages]
     assert starts == sorted(set(starts))
     assert starts[0] == 0
-    assert [document.pages_of(block.span)[0] for block in document.blocks] <= [block.page for block in document.blocks]
 
 
 RIVER = [
@@ -426,7 +398,7 @@ def test_pages_without_text_among_others_are_named() -> None:
     assert document.unread == (
         "pages 2, 5–6 hold pictures, but no text, as a scan does; recognise their text first (OCR)"
     )
-    assert [block.page for block in document.blocks] == [1, 4]
+    assert [document.pages_of(block.span) for block in document.blocks] == [[1], [4]]
 
 
 def test_a_pdf_that_needs_a_password_is_refused() -> None:
@@ -439,9 +411,23 @@ def test_a_pdf_that_anyone_may_open_is_read_though_encrypted() -> None:
     assert read(pdf(page("Not secret."), encrypt=StandardEncryption("", "owner"))).text == "Not secret."
 
 
-@pytest.mark.parametrize("data", [b"", b"no PDF", b"%PDF-1.7", pdf(page("Words."))[:200]])
+@pytest.mark.parametrize("data", [b"", b"no PDF"])
 def test_what_is_no_pdf_is_refused(data: bytes) -> None:
+    assert reason(data) == "it is no PDF file, whatever its name says; get a whole copy"
+
+
+@pytest.mark.parametrize("data", [b"%PDF-1.7", pdf(page("Words."))[:200]])
+def test_what_is_half_a_pdf_is_refused(data: bytes) -> None:
     assert reason(data) == "it is no PDF, or a damaged one"
+
+
+@pytest.mark.parametrize("before", [b"", b"\n" * 1_000, b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_a_pdf_may_begin_somewhat_later(before: bytes) -> None:
+    assert read(before + pdf(page("Words."))).text == "Words."
+
+
+def test_a_pdf_of_another_name_is_read_as_one() -> None:
+    assert read(pdf(page("Words.")), "notes.txt").text == "Words."
 
 
 def test_a_pdf_of_too_many_pages_is_refused() -> None:

@@ -9,10 +9,14 @@ import pytest
 import docqa
 from conftest import SHARED
 from docqa import Retriever, SentenceTransformerEmbedder
+from docqa.reading import SUFFIXES, read_document
+from reading import list_pages
+from word_order import find_words, order_f1
 
 ARTICLE = SHARED / "article"
-
+DOCUMENTS = SHARED / "eval/documents"
 needs_article = pytest.mark.skipif(not ARTICLE.exists(), reason="the article is not beside the project")
+needs_documents = pytest.mark.skipif(not DOCUMENTS.exists(), reason="the documents are not beside the project")
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +94,56 @@ def test_a_thousand_answers_are_verbatim(shared_store: Path, embedder: SentenceT
 
 def _questions(folder: Path) -> list[str]:
     return [json.loads(line)["question"] for line in (folder / "questions.jsonl").read_text("utf-8").splitlines()]
+
+
+def words(*paths: Path) -> list[str]:
+    documents = [read_document(path.name, path.read_bytes(), "") for path in paths]
+    return [word for document in documents for block in document.blocks for word in find_words(document[block.span])]
+
+
+def test_order_f1_counts_the_words_in_order() -> None:
+    assert order_f1("a b c d".split(), "a b c d".split()) == 1
+    assert order_f1("a b c d".split(), "b a d c".split()) == 0.5
+    assert order_f1("a b".split(), "x a y b".split()) == 2 / 3
+    assert (order_f1([], []), order_f1(["a"], []), order_f1(["a"], ["b"])) == (1, 0, 0)
+
+
+@needs_documents
+@pytest.mark.parametrize("name", ["debian-policy", "debmake-doc.en"])
+def test_an_e_book_reads_like_its_plain_text(name: str) -> None:
+    assert order_f1(words(DOCUMENTS / f"epub/{name}.epub"), words(DOCUMENTS / f"txt/{name}.txt")) >= 0.98
+
+
+@needs_documents
+def test_web_pages_read_like_their_plain_text() -> None:
+    assert (
+        order_f1(words(*list_pages(DOCUMENTS / "html/debian-policy")), words(DOCUMENTS / "txt/debian-policy.txt"))
+        >= 0.998
+    )
+
+
+@needs_documents
+def test_restructured_text_reads_like_its_web_pages() -> None:
+    sources = sorted((DOCUMENTS / "rst/python-tutorial").iterdir())
+    pages = [DOCUMENTS / f"html/python-tutorial/{source.stem}.html" for source in sources]
+    assert order_f1(words(*sources), words(*pages)) >= 0.98
+
+
+@needs_documents
+def test_a_pdf_reads_like_its_plain_text_but_for_the_places_of_footnotes() -> None:
+    pdf, text = words(DOCUMENTS / "pdf/debian-policy.pdf"), words(DOCUMENTS / "txt/debian-policy.txt")
+    assert order_f1(pdf, text) >= 0.91
+    assert order_f1(pdf, text, threads=2) >= 0.98
+
+
+@needs_documents
+def test_every_document_is_read_or_refused_with_the_reason() -> None:
+    refused = {}
+    for path in DOCUMENTS.rglob("*"):
+        if path.suffix in SUFFIXES:
+            try:
+                assert words(path)
+            except docqa.DocumentReadError as error:
+                refused[path.name] = error.reason
+    scan = "page 1 holds a picture, but no text, as a scan does; recognise its text first (OCR)"
+    assert refused == {"file_scanned.pdf": scan}

@@ -25,7 +25,10 @@ PATHS = st.tuples(TEXT, TEXT).map("/".join)
 
 
 def document(path: str = "a.md", text: str = "One. Two.\n\nThree.") -> Document:
-    blocks = (Block("paragraph", Span(0, 9)), Block("list_item", Span(11, 17), page=4, headings=("H", "“é”")))
+    blocks = (
+        Block("paragraph", Span(0, 9)),
+        Block("list_item", Span(11, 17), headings=("H", "“é”"), place="row 1"),
+    )
     return Document(
         path, f"digest of {path}", f"Title of {path}", text, blocks, (PageStart(0, 3), PageStart(11, 4)), "page 5"
     )

@@ -15,7 +15,7 @@ DOCUMENT = Document(
     (
         Block("paragraph", Span(0, 11)),
         Block("paragraph", Span(13, 42), headings=("Pricing", "Refunds")),
-        Block("paragraph", Span(44, 54), page=3, headings=("End",)),
+        Block("paragraph", Span(44, 54), headings=("End",)),
     ),
 )
 
@@ -67,11 +67,11 @@ def test_a_document_gives_its_text_at_a_span() -> None:
         (Span(13, 28), "§ Pricing › Refunds, line 3"),
         (Span(13, 42), "§ Pricing › Refunds, lines 3–4"),
         (Span(30, 36), "§ Pricing › Refunds, line 4"),
-        (Span(44, 48), "§ End, page 3"),
+        (Span(44, 48), "§ End, line 6"),
         (Span(0, 42), "lines 1–4"),
     ],
 )
-def test_a_locator_names_the_section_and_the_page_or_lines(span: Span, locator: str) -> None:
+def test_a_locator_names_the_section_and_the_lines(span: Span, locator: str) -> None:
     assert DOCUMENT.locate(span) == locator
 
 
@@ -90,6 +90,7 @@ PAGED = Document(
         (Span(44, 48), "§ End, page 2"),
         (Span(20, 20), "§ Pricing › Refunds, page 3"),
         (Span(0, 54), "pages 2–3"),
+        (Span(13, 54), "§ Pricing › Refunds, pages 2–3"),
     ],
 )
 def test_the_pages_of_a_span_are_those_its_characters_stand_on(span: Span, locator: str) -> None:
@@ -137,3 +138,20 @@ def test_the_smallest_chunking_is_accepted() -> None:
 )
 def test_a_diff_is_true_when_something_differs(diff: CorpusDiff, differs: bool) -> None:
     assert bool(diff) is differs
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "place"),
+    [
+        (0, 2, "sheet Q3, row 2"),
+        (0, 5, "sheet Q3, rows 2–3"),
+        (3, 8, "sheet Q3, row 3 – sheet Q4, row 1"),
+        (9, 11, "§ A › 1"),
+        (9, 14, "§ A › 1"),
+        (12, 17, "§ A › 1 – § A › B"),
+    ],
+)
+def test_places_of_converted_files_are_joined(start: int, end: int, place: str) -> None:
+    places = ["sheet Q3, row 2", "sheet Q3, row 3", "sheet Q4, row 1", "§ A › 1", "§ A › 1", "§ A › B"]
+    blocks = tuple(Block("table", Span(3 * i, 3 * i + 2), headings=("X",), place=at) for i, at in enumerate(places))
+    assert Document("a.xlsx", "", "a", "x" * 17, blocks).locate(Span(start, end)) == place

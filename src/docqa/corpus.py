@@ -165,7 +165,8 @@ def _why_not_read(path: str, suffixes: frozenset[str]) -> str:
     suffix = PurePosixPath(path).suffix
     if suffix.lower() in suffixes:
         return ""
-    return f"docqa does not read {suffix or 'files without a suffix'}; it reads {', '.join(sorted(suffixes))}"
+    kind = suffix or "files without a suffix"
+    return f"docqa does not read {kind}; save it in a format it reads, as .docx, .html or .txt"
 
 
 def _why_not_kept(size: int) -> str:

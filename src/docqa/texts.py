@@ -79,7 +79,7 @@ class Texts:
 
     def add(self, document: Document, passages: Sequence[Passage]) -> None:
         """Append a document and its passages."""
-        blocks = json.dumps([(b.kind, *astuple(b.span), b.page, b.headings) for b in document.blocks])
+        blocks = json.dumps([(b.kind, *astuple(b.span), b.headings, b.place) for b in document.blocks])
         pages = json.dumps([astuple(page) for page in document.pages])
         row = (document.path, document.digest, document.title, document.text, blocks, pages, document.unread)
         self._insert(row, [(passage_key(passage), *_columns(passage)) for passage in passages])
@@ -170,8 +170,8 @@ def _passage(row: tuple) -> Passage:  # type: ignore[type-arg]
     return Passage(path, title, tuple(json.loads(headings)), Span(start, end), locator, text, spans)
 
 
-def _block(kind: str, start: int, end: int, page: int | None, headings: list[str]) -> Block:
-    return Block(kind, Span(start, end), page, tuple(headings))  # type: ignore[arg-type]
+def _block(kind: str, start: int, end: int, headings: list[str], place: str) -> Block:
+    return Block(kind, Span(start, end), tuple(headings), place)  # type: ignore[arg-type]
 
 
 def _last_headings(paths: list[str]) -> tuple[str, ...]:

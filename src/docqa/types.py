@@ -47,12 +47,13 @@ class Block:
     """One structural piece of a document.
 
     ``headings`` is the path of headings above the block, outermost first; a heading's own text is not in its path.
+    ``place`` says for people where it stands in a file whose text is converted, and has no lines: ``slide 4``.
     """
 
     kind: BlockKind
     span: Span
-    page: int | None = None
     headings: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ class Document:
     def __getitem__(self, span: Span) -> str:
         return self.text[span.start : span.end]
 
+    @property
+    def is_converted(self) -> bool:
+        """Tell whether the text is made from the file, so that its lines are not lines of the file."""
+        return bool(self.pages) or any(block.place for block in self.blocks[:1])
+
     def pages_of(self, span: Span) -> list[int]:
         """List the pages a span stands on, in order; none where the document has no pages."""
         first = max(0, bisect_right(self.pages, span.start, key=lambda page: page.start) - 1)
@@ -90,16 +96,17 @@ class Document:
         return sorted({page.page for page in self.pages[first : max(last, first + 1)]})
 
     def locate(self, span: Span) -> str:
-        """Say for people where a span stands: ``§ Pricing › Refunds, lines 12–18``."""
+        """Say for people where a span stands: ``sheet Q3, rows 2–4``, ``§ Refunds, page 3`` or ``lines 12–18``."""
         after = bisect_right(self.blocks, span.start, key=lambda block: block.span.end)
         block = self.blocks[after] if after < len(self.blocks) and self.blocks[after].span.overlaps(span) else None
+        if block and block.place:
+            last = bisect_left(self.blocks, span.end, key=lambda block: block.span.start)
+            return _join_places(block.place, self.blocks[last - 1].place)
         section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
-        pages = self.pages_of(span) or ([block.page] if block and block.page is not None else [])
-        if pages:
-            return section + (f"page {pages[0]}" if len(pages) == 1 else f"pages {pages[0]}–{pages[-1]}")
+        if pages := self.pages_of(span):
+            return section + _number("page", pages[0], pages[-1])
         line_ends = _line_ends(self.text)
-        first, last = (bisect_left(line_ends, place) + 1 for place in (span.start, span.end))
-        return section + (f"line {first}" if first == last else f"lines {first}–{last}")
+        return section + _number("line", *(bisect_left(line_ends, place) + 1 for place in (span.start, span.end)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +287,20 @@ class StoreSummary:
     passages: int
     synced: datetime
     skipped: tuple[SkippedDocument, ...]
+
+
+def _join_places(first: str, last: str) -> str:
+    """Join two places, of which the second may differ in its number only: ``sheet Q3, rows 2–4``."""
+    if first == last:
+        return first
+    (start, _, one), (end, _, other) = first.rpartition(" "), last.rpartition(" ")
+    if start == end and one.isdecimal() and other.isdecimal():
+        return _number(start, int(one), int(other))
+    return f"{first} – {last}"
+
+
+def _number(name: str, first: int, last: int) -> str:
+    return f"{name} {first}" if first == last else f"{name}s {first}–{last}"
 
 
 @lru_cache(64)

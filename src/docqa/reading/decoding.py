@@ -11,6 +11,11 @@ SAMPLE_BYTES = 1_000_000
 FOREIGN = re.compile("[^\\x00-\\x7f]+")
 UNLIKELY = re.compile("[^\\x00-\\x7fÀ-ÖØ-öø-ÿŒœŠšŽžŸ“”‘’„‚‹›«»–—…•·€£§©®™°ªº¿¡´\\xa0\\xad]")
 """What hardly stands in a text of Western Europe."""
+DECLARED = re.compile(
+    rb"<(?:meta[^>]+charset|\?xml[^>]+encoding)\s*=\s*[\"']?\s*([\w.:-]+)",
+    re.IGNORECASE,
+)
+"""Where a web page declares its encoding."""
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -37,6 +42,25 @@ def decode(path: str, data: bytes) -> str:
     if best is None:
         raise DocumentReadError(path, "its bytes are text in no known encoding; save it as UTF-8")
     return _decode_as(path, data, best.encoding)
+
+
+def decode_declared(path: str, data: bytes) -> str:
+    """Decode a web page: UTF-8 if its bytes are, else the encoding the page declares, else the one they suggest.
+
+    Raises:
+        DocumentReadError: the bytes are no text.
+    """
+    found = DECLARED.search(data[:4_000])
+    if found and b"\0" not in data:
+        declared = found.group(1).decode().lower()
+        # browsers take these for Windows-1252, of which they are a part
+        encoding = "cp1252" if declared in ("ascii", "us-ascii", "iso-8859-1", "latin1") else declared
+        for candidate in ("utf-8-sig", encoding):
+            try:
+                return data.decode(candidate)
+            except (UnicodeError, LookupError):
+                continue
+    return decode(path, data)
 
 
 def _is_mostly_utf8(data: bytes) -> bool:

@@ -15,6 +15,8 @@ AROUND = 15_000
 
 MOVED = "This document has changed since you asked; the passage is shown where it stands now."
 DEEPEST_HEADING = 6
+SEEN = ("§", "paragraph")
+"""How places begin that are seen without a label: headings and paragraphs."""
 
 Piece = tuple[Block | None, Span]
 """A block, or the text between two blocks, as far as it is shown."""
@@ -65,6 +67,8 @@ def _shown_part(source: Source) -> str:
         return ""
     if pages := source.document.pages_of(shown):
         return f"The text of pages {pages[0]:,}–{pages[-1]:,} is shown."
+    if source.document.is_converted:
+        return f"A part of the document is shown, {len(shown):,} of its {len(text):,} characters."
     first = text.count("\n", 0, shown.start) + 1
     last = first + text.count("\n", shown.start, shown.end)
     return f"Lines {first:,}–{last:,} of {text.count(chr(10)) + 1:,} are shown."
@@ -89,9 +93,9 @@ def shown_span(document: Document, hit: Hit | None) -> Span:
 def render_document(document: Document, hit: Hit | None) -> str:
     """Render the shown part of a document by its blocks, those of the hit's passage in one outlined group."""
     pieces = _pieces(document, shown_span(document, hit))
-    groups = groupby(_with_pages(pieces), key=lambda numbered: _belongs(numbered[0], hit))
+    groups = groupby(_with_places(document, pieces), key=lambda numbered: _belongs(numbered[0], hit))
     return "".join(
-        _group([_piece(document, piece, page, hit) for piece, page in group], opened) for opened, group in groups
+        _group([_piece(document, piece, place, hit) for piece, place in group], opened) for opened, group in groups
     )
 
 
@@ -127,15 +131,22 @@ def _with_syntax(text: str, span: Span, free: Span) -> Span:
     return Span(min(start, span.start), max(end, span.end))
 
 
-def _with_pages(pieces: Iterator[Piece]) -> Iterator[tuple[Piece, int | None]]:
-    page = None
+def _with_places(document: Document, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, str]]:
+    """Yield the pieces with the place where each begins, empty if that is no other than the last one's."""
+    last = ""
     for piece in pieces:
-        turned = piece[0] is not None and piece[0].page is not None and piece[0].page != page
-        page = piece[0].page if piece[0] and turned else page
-        yield piece, page if turned else None
+        place = _name_place(document, piece[0]) if piece[0] else ""
+        yield piece, place if place != last else ""
+        last = place or last
 
 
-def _piece(document: Document, piece: Piece, page: int | None, hit: Hit | None) -> str:
+def _name_place(document: Document, block: Block) -> str:
+    if pages := document.pages_of(block.span):
+        return f"Page {pages[0]}"
+    return "" if block.place.startswith(SEEN) else block.place[:1].upper() + block.place[1:]
+
+
+def _piece(document: Document, piece: Piece, place: str, hit: Hit | None) -> str:
     block, span = piece
     if block is None:
         return _syntax(document, span, hit, tag="p")
@@ -143,7 +154,7 @@ def _piece(document: Document, piece: Piece, page: int | None, hit: Hit | None) 
     before = _syntax(document, Span(span.start, start), hit)
     after = _syntax(document, Span(end, span.end), hit)
     tag, kind = _element(block)
-    label = f' data-page="Page {page}"' if page is not None else ""
+    label = f' data-place="{escape(place)}"' if place else ""
     focus = ' tabindex="0"' if kind == "preformatted" else ""
     content = before + _words(document, Span(start, end), hit) + after
     return f'<{tag} class="docqa-block docqa-{kind}"{label}{focus}>{content}</{tag}>'

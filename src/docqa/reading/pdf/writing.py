@@ -44,7 +44,7 @@ class Text:
         text = "".join(self._parts[before:])
         mark = MARK.match(text) if kind == "list_item" else None
         start += mark.end() if mark else 0
-        self.blocks.append(Block(kind, Span(start, self._length), draft.lines[0][0], headings))
+        self.blocks.append(Block(kind, Span(start, self._length), headings))
         return text
 
     def _append(self, text: str) -> None:
