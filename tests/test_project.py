@@ -14,7 +14,7 @@ PACKAGE = Path(docqa.__file__).parent
 LAYERS = [
     {"types", "errors"},
     {"corpus", "reading", "chunking", "embedding", "feedback", "index", "matching", "texts", "terms", "serialising"},
-    {"store", "answering"},
+    {"store", "answering", "isolation"},
     {"syncing", "retrieval"},
     {"printing", "chat", "evaluation"},
     {"cli"},

@@ -321,7 +321,7 @@ def test_an_interrupted_sync_loses_nothing(corpus: Path, store: Path, fake: Fake
     docqa.sync(corpus, store, embedder=fake)
     before = contents(store)
 
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(done: int, total: int, activity: str) -> None:
         raise KeyboardInterrupt
 
     (corpus / "new.txt").write_text("Something new.")
@@ -331,10 +331,10 @@ def test_an_interrupted_sync_loses_nothing(corpus: Path, store: Path, fake: Fake
     assert docqa.sync(corpus, store, embedder=fake).diff.added == ("new.txt",)
 
 
-def test_progress_counts_passages(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
-    seen: list[tuple[int, int]] = []
-    docqa.sync(corpus, store, embedder=fake, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(0, 4), (4, 4)]
+def test_progress_counts_documents_then_passages(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    seen: list[tuple[int, int, str]] = []
+    docqa.sync(corpus, store, embedder=fake, progress=lambda *state: seen.append(state))
+    assert seen == [*((done, 3, "reading") for done in range(4)), (0, 4, "embedding"), (4, 4, "embedding")]
 
 
 def test_a_damaged_store_is_rebuilt_from_the_corpus(corpus: Path, store: Path, fake: FakeEmbedder) -> None:

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from docqa.chunking import DEFAULT_CHUNKING, chunk
-from docqa.corpus import FileState, Listing, digest, list_corpus, read_bytes
+from docqa.corpus import FileState, Listing, list_corpus
 from docqa.embedding import DEFAULT_MODEL, Embedder, SentenceTransformerEmbedder
 from docqa.errors import (
     CorruptIndexError,
-    DocumentReadError,
     EmbeddingError,
     EmptyCorpusError,
     IndexNotFoundError,
     StoreError,
 )
 from docqa.index import Index
+from docqa.isolation import read_isolated
 from docqa.matching import compress_tokens
-from docqa.reading import READER_VERSION, SUFFIXES, read_document
+from docqa.reading import READER_VERSION, SUFFIXES
 from docqa.store import (
     TEXTS_FILE,
     Generation,
@@ -91,7 +91,7 @@ def sync(
         embedder: the model; the one the store was made with, else the default one.
         chunking: how documents are divided; as in the store, else the default.
         force: read, divide and embed every document anew; needed to change the model, and to empty the store.
-        progress: called with the number of passages embedded so far and in all.
+        progress: called with how many are done, of how many, and ``"reading"`` documents or ``"embedding"`` passages.
 
     Raises:
         CorpusNotFoundError: the corpus folder is missing.
@@ -119,7 +119,7 @@ def sync(
                 write_manifest(embeddings, replace(manifest, documents=seen))
             report = SyncReport(plan.diff, manifest.skipped, manifest.passages, 0, 0.0)
         else:
-            report = _carry_out(plan, _read(corpus, plan), embeddings, progress)
+            report = _carry_out(plan, _read(corpus, plan, progress), embeddings, progress)
     return replace(report, seconds=time.perf_counter() - started)
 
 
@@ -149,7 +149,7 @@ class _Reading:
     """Documents read and divided, and the files that could not be."""
 
     documents: dict[str, tuple[Document, list[Passage]]]
-    skipped: tuple[SkippedDocument, ...]
+    skipped: list[SkippedDocument]
     refused: dict[str, str]
 
 
@@ -201,25 +201,29 @@ def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
     )
 
 
-def _read(corpus_dir: Path, plan: _Plan) -> _Reading:
-    size = min(plan.chunking.size, plan.embedder.max_tokens) if plan.read else plan.chunking.size
-    chunking = replace(plan.chunking, size=size)
-    documents, skipped, refused = {}, [], {}
-    for path in plan.read:
-        data = None
-        try:
-            data = read_bytes(corpus_dir, path)
-            document = read_document(path, data, digest(data))
-            passages = chunk(document, count_tokens=plan.embedder.count_tokens, chunking=chunking)
-            if not passages:
-                raise DocumentReadError(path, "the file holds no words, only marks")
-        except DocumentReadError as exc:
-            skipped.append(SkippedDocument(path, exc.reason))
-            if data:  # the bytes are to blame, so there is no use in trying the same ones again
-                refused[path] = digest(data)
-            continue
-        documents[path] = (document, passages)
-    return _Reading(documents, tuple(skipped), refused)
+def _read(corpus_dir: Path, plan: _Plan, progress: Progress | None) -> _Reading:
+    """Read and divide documents: one is divided here while processes read the next."""
+    reading = _Reading({}, [], {})
+    with read_isolated(corpus_dir, plan.read) as outcomes:
+        if progress:
+            progress(0, len(plan.read), "reading")
+        for done, (path, outcome) in enumerate(zip(plan.read, outcomes, strict=True), 1):
+            passages = _divide(plan, outcome) if isinstance(outcome, Document) else []
+            if passages and isinstance(outcome, Document):
+                reading.documents[path] = (outcome, passages)
+            else:
+                reason = "the file holds no words, only marks" if isinstance(outcome, Document) else outcome.reason
+                reading.skipped.append(SkippedDocument(path, reason))
+                if outcome.digest:  # the bytes are to blame, so there is no use in trying the same ones again
+                    reading.refused[path] = outcome.digest
+            if progress:
+                progress(done, len(plan.read), "reading")
+    return reading
+
+
+def _divide(plan: _Plan, document: Document) -> list[Passage]:
+    size = min(plan.chunking.size, plan.embedder.max_tokens)
+    return chunk(document, count_tokens=plan.embedder.count_tokens, chunking=replace(plan.chunking, size=size))
 
 
 def _carry_out(plan: _Plan, reading: _Reading, embeddings_dir: Path, progress: Progress | None) -> SyncReport:
@@ -263,11 +267,11 @@ def _embed(embedder: Embedder, passages: list[Passage], progress: Progress | Non
     found: dict[int, PassageEmbeddings] = {}
     for start in range(0, len(passages), BATCH):
         if progress:
-            progress(start, len(passages))
+            progress(start, len(passages), "embedding")
         numbers = longest_first[start : start + BATCH]
         found.update(zip(numbers, _embed_batch(embedder, [passages[i] for i in numbers]), strict=True))
     if progress:
-        progress(len(passages), len(passages))
+        progress(len(passages), len(passages), "embedding")
     return (found[i] for i in range(len(passages)))
 
 

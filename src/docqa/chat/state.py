@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from docqa.types import Answer, CorpusDiff, Document, Exchange, Hit, IndexedDocument, StoreSummary, SyncReport
+from docqa.types import Activity, Answer, CorpusDiff, Document, Exchange, Hit, IndexedDocument, StoreSummary, SyncReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,11 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """How a sync goes: passages embedded so far and in all, then its report or the problem that stopped it."""
+    """How a sync goes: documents read or passages embedded so far, in all, then its report or what stopped it."""
 
     done: int = 0
     total: int = 0
+    activity: Activity = "embedding"
     report: SyncReport | None = None
     problem: str = ""
 
