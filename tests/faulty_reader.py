@@ -1,6 +1,7 @@
 """A reader for tests that does what the first words of a file say; it is loaded in processes of their own."""
 
 import ctypes
+import importlib
 import os
 import subprocess
 import sys
@@ -39,6 +40,11 @@ def report(folder: str) -> None:
 
 def refuse() -> None:
     raise DocumentReadError("x", "it is bad \ud800")
+
+
+def loaded(*names: str) -> None:
+    importlib.import_module("docqa.reading")
+    raise DocumentReadError("x", " ".join(name for name in names if name in sys.modules))
 
 
 def panic() -> None:
@@ -90,6 +96,7 @@ ACTS = {
     "panic": panic,
     "spin": spin,
     "fill": fill,
+    "loaded": loaded,
     "mistake": mistake,
     "shout": shout,
     "write": write,

@@ -15,6 +15,7 @@ LAYERS = [
     {"types", "errors"},
     {"corpus", "reading", "chunking", "embedding", "feedback", "index", "matching", "texts", "terms", "serialising"},
     {"store", "answering", "isolation"},
+    {"preparing"},
     {"syncing", "retrieval"},
     {"printing", "chat", "evaluation"},
     {"cli"},

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import docqa
 from conftest import BEES, BRIDGE, CAKE, FakeEmbedder, write_corpus
-from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEmbedder
+from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEmbedder, isolation
+from docqa.corpus import read_bytes
 from docqa.store import open_generation, write_lock
 
 ALL = ("bridge.txt", "cake.md", "notes/bees.md")
@@ -196,13 +197,15 @@ def test_a_document_that_turns_unreadable_is_removed_and_reported(
     assert open_generation(store).manifest.documents.keys() == {"bridge.txt", "notes/bees.md"}
 
 
-def test_a_file_that_vanishes_during_the_sync_is_skipped(corpus: Path, store: Path) -> None:
-    class Slow(FakeEmbedder):
-        def count_tokens(self, texts: object) -> list[int]:
-            (corpus / "cake.md").unlink(missing_ok=True)
-            return super().count_tokens(texts)  # type: ignore[arg-type]
+def test_a_file_that_vanishes_during_the_sync_is_skipped(
+    corpus: Path, store: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(corpus_dir: Path, path: str) -> bytes:
+        (corpus / "cake.md").unlink(missing_ok=True)
+        return read_bytes(corpus_dir, path)
 
-    report = docqa.sync(corpus, store, embedder=Slow())
+    monkeypatch.setattr(isolation, "read_bytes", vanish)
+    report = docqa.sync(corpus, store, embedder=fake)
     assert report.diff.added == ("bridge.txt", "notes/bees.md")
     assert [(skipped.path, "vanished" in skipped.reason) for skipped in report.skipped] == [("cake.md", True)]
 

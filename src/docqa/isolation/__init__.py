@@ -2,12 +2,12 @@
 
 import logging
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from threading import Thread
 
 from docqa.corpus import digest, read_bytes
@@ -45,9 +45,7 @@ def read_isolated(corpus_dir: Path, paths: Sequence[str]) -> Iterator[Iterator[D
         CorpusError: no process can be started.
     """
     jobs: list[_Job] = [(path, Future()) for path in paths]
-    waiting: SimpleQueue[_Job] = SimpleQueue()
-    for job in jobs:
-        waiting.put(job)
+    waiting = deque(jobs)
     processes = [ReadingProcess() for _ in range(min(_processors(), MAX_PROCESSES, len(jobs)))]
     # a thread each; daemons, for Python would wait for others when it is told to end
     threads = [Thread(target=_read_each, args=(corpus_dir, waiting, one), daemon=True) for one in processes]
@@ -56,13 +54,11 @@ def read_isolated(corpus_dir: Path, paths: Sequence[str]) -> Iterator[Iterator[D
             thread.start()
         yield (future.result() for _, future in jobs)
     finally:
-        with suppress(Empty):
-            while True:
-                waiting.get_nowait()
+        waiting.clear()
         for process in processes:
             process.close()
         for thread in threads:
-            if thread.ident:
+            if thread.ident:  # it was started
                 thread.join()
 
 
@@ -71,10 +67,10 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _read_each(corpus_dir: Path, waiting: SimpleQueue[_Job], process: ReadingProcess) -> None:
-    with suppress(Empty):
+def _read_each(corpus_dir: Path, waiting: deque[_Job], process: ReadingProcess) -> None:
+    with suppress(IndexError):  # none is left
         while True:
-            path, future = waiting.get_nowait()
+            path, future = waiting.popleft()
             try:
                 future.set_result(_read(corpus_dir, path, process))
             except BaseException as exc:  # whatever it is, it belongs to who waits for the result

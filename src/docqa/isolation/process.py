@@ -155,14 +155,14 @@ class ReadingProcess:
             return Failure(f"reading it took more than {PATIENCE * seconds} s by the clock; sync again", lasting=False)
         if status in KILLED:
             return Failure("its reader stopped unexpectedly (killed); sync again", lasting=False)
-        if not self._ready:
+        if not self._ready and status > 0:
             raise CorpusError(
                 f"the process that reads documents does not start ({_name(status)}); reinstall docqa, if its own "
                 "message does not tell more"
             )
         if status == -signal.SIGXCPU:
             return Failure(f"reading it took more than {seconds} s; divide it")
-        return _crash(_name(status))
+        return _crash(_name(status), lasting=self._ready)
 
 
 def _outcome(reply: Any, path: str, digest: str) -> Document | Failure:
@@ -192,8 +192,8 @@ def _printable(reason: Any) -> str:
     return str(reason)[:1_000].encode("utf-8", "replace").decode()
 
 
-def _crash(how: str) -> Failure:
-    return Failure(f"its reader stopped unexpectedly ({how}); save it in another format", retry=True)
+def _crash(how: str, *, lasting: bool = True) -> Failure:
+    return Failure(f"its reader stopped unexpectedly ({how}); save it in another format", lasting, retry=True)
 
 
 def _name(status: int) -> str:
