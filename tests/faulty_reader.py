@@ -10,6 +10,9 @@ import time
 from docqa.errors import DocumentReadError
 from docqa.types import Block, Document, Span
 
+LONG = "600.0417"
+"""Seconds, spelt as nobody else does."""
+
 
 class Panic(BaseException):
     """What parsers in other languages throw."""
@@ -85,8 +88,8 @@ ACTS = {
     "kill": lambda: os.kill(os.getpid(), 9),
     "segfault": lambda: ctypes.string_at(0),
     "hang": lambda: time.sleep(600),
-    "child": lambda: subprocess.Popen(["sleep", "600"]),
-    "childhang": lambda: (subprocess.Popen(["sleep", "600"]), time.sleep(600)),
+    "child": lambda: subprocess.Popen(["sleep", LONG]),
+    "childhang": lambda: (subprocess.Popen(["sleep", LONG]), time.sleep(600)),
     "fail": lambda: [][1],
     "leave": lambda: sys.exit(0),
     "close": lambda: os.closerange(3, 99),

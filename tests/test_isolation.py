@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import docqa
+import faulty_reader
 from conftest import FakeEmbedder, write_corpus
 from docqa import CorpusError, Document
 from docqa.corpus import digest
@@ -20,9 +23,8 @@ from docqa.isolation import Unread, process, read_isolated
 from docqa.isolation.process import Failure, ReadingProcess
 from docqa.reading import read_document
 from docqa.store import read_manifest
+from test_reading_hostile import FILES
 from test_syncing import contents
-
-WORKER = "docqa/isolation/worker.py"
 
 
 def processes(parent: int | None = None) -> list[int]:
@@ -40,19 +42,14 @@ def processes(parent: int | None = None) -> list[int]:
     return sorted(families - {parent or os.getpid()})
 
 
-def strays() -> list[str]:
-    """List the sleeping processes that a reader started, wherever they hang in the tree by now."""
-    lines = (line.read_bytes() for folder in Path("/proc").glob("[0-9]*") for line in [folder / "cmdline"])
+def strays() -> list[Path]:
+    """List what a reader started, wherever it hangs in the tree by now."""
     found = []
-    while True:
-        try:
-            line = next(lines)
-        except StopIteration:
-            return found
-        except OSError:
-            continue
-        if line == b"sleep\x00600\x00":
-            found.append(line.decode())
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if b"sleep\0" + faulty_reader.LONG.encode() in (folder / "cmdline").read_bytes():
+                found.append(folder)
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +57,9 @@ def no_process_is_left() -> Iterator[None]:
     before = processes()
     yield
     assert processes() == before
+    deadline = time.monotonic() + 5  # killed, but perhaps not yet gone
+    while strays() and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert strays() == []
 
 
@@ -138,15 +138,21 @@ def test_what_fails_once_only_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
     assert isinstance(found["a.csv"], Document)
 
 
+def test_the_faulty_reader_sets_every_field() -> None:
+    document = faulty_reader.read("a.csv", b"sound", "d")
+    for value in (document, document.blocks[0]):  # so that the next test notices a field that is not carried over
+        assert [field.name for field in fields(value) if getattr(value, field.name) == field.default] == []
+
+
 @pytest.mark.usefixtures("faulty")
 def test_results_come_in_order_and_unchanged(tmp_path: Path) -> None:
     texts = {
         f"{i:02}.csv": f"once {tmp_path}/{i} exit" if i % 5 == 0 else f"sound {i} ü\u2028\ud7ff" for i in range(20)
     }
     found = read_all(tmp_path / "corpus", texts)
-    from faulty_reader import read
-
-    assert found == {path: read(path, text.encode(), digest(text.encode())) for path, text in texts.items()}
+    assert found == {
+        path: faulty_reader.read(path, text.encode(), digest(text.encode())) for path, text in texts.items()
+    }
 
 
 def kill_reporting(folder: Path) -> threading.Thread:
@@ -239,8 +245,6 @@ def test_readers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -
 
 
 def test_reading_apart_gives_the_same_documents(tmp_path: Path) -> None:
-    from test_reading_hostile import FILES
-
     for suffix, data in FILES.items():
         (tmp_path / f"a{suffix}").write_bytes(data)
     paths = sorted(f"a{suffix}" for suffix in FILES)
