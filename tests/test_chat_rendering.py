@@ -457,6 +457,7 @@ def test_a_sync_shows_how_far_it_is_and_what_it_did():
 
     assert '<progress id="docqa-progress" value="3" max="12"></progress>' in render_sync(SyncState(3, 12))
     assert "Re-embedding… 3 of 12 passages" in render_sync(SyncState(3, 12))
+    assert "Reading… 3 of 12 documents" in render_sync(SyncState(3, 12, "reading"))
     done = Reading(render_sync(SyncState(report=report))).text
     assert done.startswith("Done in 1.2 s: 1 document new; 12 of 80 passages embedded.")
     assert "c.bin: not text" in done

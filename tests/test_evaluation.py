@@ -308,7 +308,7 @@ def test_every_measure_has_a_meaning_and_is_documented() -> None:
 def test_progress_and_k(fake: FakeEmbedder) -> None:
     steps: list[tuple[int, int]] = []
     trial = Trial([asked("a"), asked("b")], Scripted({"a": ([], 0.0), "b": ([], 0.0)}))  # type: ignore[arg-type]
-    assert measure(trial, progress=lambda done, total: steps.append((done, total))).k == 5
+    assert measure(trial, progress=lambda done, total, _: steps.append((done, total))).k == 5
     assert steps == [(1, 2), (2, 2)]
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import docqa
 from conftest import BEES, BRIDGE, CAKE, FakeEmbedder, write_corpus
-from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEmbedder, SkippedDocument
+from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEmbedder, SkippedDocument, isolation
+from docqa.corpus import read_bytes
 from docqa.reading import read_document
 from docqa.store import open_generation, write_lock
 
@@ -213,13 +214,15 @@ def test_a_document_that_turns_unreadable_is_removed_and_reported(
     assert open_generation(store).manifest.documents.keys() == {"bridge.txt", "notes/bees.md"}
 
 
-def test_a_file_that_vanishes_during_the_sync_is_skipped(corpus: Path, store: Path) -> None:
-    class Slow(FakeEmbedder):
-        def count_tokens(self, texts: object) -> list[int]:
-            (corpus / "cake.md").unlink(missing_ok=True)
-            return super().count_tokens(texts)  # type: ignore[arg-type]
+def test_a_file_that_vanishes_during_the_sync_is_skipped(
+    corpus: Path, store: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(corpus_dir: Path, path: str) -> bytes:
+        (corpus / "cake.md").unlink(missing_ok=True)
+        return read_bytes(corpus_dir, path)
 
-    report = docqa.sync(corpus, store, embedder=Slow())
+    monkeypatch.setattr(isolation, "read_bytes", vanish)
+    report = docqa.sync(corpus, store, embedder=fake)
     assert report.diff.added == ("bridge.txt", "notes/bees.md")
     assert [(skipped.path, "vanished" in skipped.reason) for skipped in report.skipped] == [("cake.md", True)]
 
@@ -338,7 +341,7 @@ def test_an_interrupted_sync_loses_nothing(corpus: Path, store: Path, fake: Fake
     docqa.sync(corpus, store, embedder=fake)
     before = contents(store)
 
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(done: int, total: int, activity: str) -> None:
         raise KeyboardInterrupt
 
     (corpus / "new.txt").write_text("Something new.")
@@ -348,10 +351,10 @@ def test_an_interrupted_sync_loses_nothing(corpus: Path, store: Path, fake: Fake
     assert docqa.sync(corpus, store, embedder=fake).diff.added == ("new.txt",)
 
 
-def test_progress_counts_passages(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
-    seen: list[tuple[int, int]] = []
-    docqa.sync(corpus, store, embedder=fake, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(0, 4), (4, 4)]
+def test_progress_counts_documents_then_passages(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    seen: list[tuple[int, int, str]] = []
+    docqa.sync(corpus, store, embedder=fake, progress=lambda *state: seen.append(state))
+    assert seen == [*((done, 3, "reading") for done in range(4)), (0, 4, "embedding"), (4, 4, "embedding")]
 
 
 def test_a_damaged_store_is_rebuilt_from_the_corpus(corpus: Path, store: Path, fake: FakeEmbedder) -> None:

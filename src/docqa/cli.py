@@ -20,11 +20,12 @@ from docqa.errors import CorpusError, DocqaError, StoreError
 from docqa.printing import describe_report, print_answer, print_diff, print_hit, print_json, print_skipped, printable
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
 from docqa.store import check_files, read_manifest
-from docqa.types import Chunking, Progress, SyncReport
+from docqa.types import Activity, Chunking, Progress, SyncReport
 
 Parser = argparse.ArgumentParser
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
+THINGS: dict[Activity, str] = {"reading": "documents", "embedding": "passages", "asking": "questions"}
 STALE, NO_ANSWER, INTERRUPTED = 3, 4, 130
 DEFAULT_K = 5
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -151,7 +152,7 @@ def evaluate(options: argparse.Namespace) -> int:
             )
         for note in trial.notes:
             print(printable(note), file=sys.stderr)
-        with _progress("asking", "questions") as progress:
+        with _progress() as progress:
             evaluation = measure(trial, options.k, progress=progress)
     if options.json:
         print_json(evaluation_to_json(evaluation))
@@ -213,17 +214,20 @@ def _reranker(options: argparse.Namespace) -> docqa.CrossEncoderReranker | None:
 
 
 @contextmanager
-def _progress(activity: str = "embedding", things: str = "passages") -> Iterator[Progress | None]:
+def _progress() -> Iterator[Progress | None]:
     """Show a bar on a terminal and nothing elsewhere."""
     if not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm
 
-    with tqdm(total=0, unit=f" {things}", desc=activity, leave=False, disable=None) as bar:
+    with tqdm(total=0, leave=False, disable=None) as bar:
 
-        def show(done: int, total: int) -> None:
-            bar.total = total
+        def show(done: int, total: int, activity: Activity) -> None:
+            if bar.desc != f"{activity}: ":
+                bar.unit = f" {THINGS[activity]}"
+                bar.set_description(activity, refresh=False)
+                bar.reset(total)
             bar.update(done - bar.n)
             bar.refresh()
 

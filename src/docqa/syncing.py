@@ -9,20 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from docqa.chunking import DEFAULT_CHUNKING, chunk
-from docqa.corpus import FileState, Listing, digest, list_corpus, read_bytes
+from docqa.chunking import DEFAULT_CHUNKING
+from docqa.corpus import FileState, Listing, list_corpus
 from docqa.embedding import DEFAULT_MODEL, Embedder, SentenceTransformerEmbedder
 from docqa.errors import (
     CorruptIndexError,
-    DocumentReadError,
-    EmbeddingError,
     EmptyCorpusError,
     IndexNotFoundError,
     StoreError,
 )
 from docqa.index import Index
 from docqa.matching import compress_tokens
-from docqa.reading import READER_VERSION, SUFFIXES, read_document
+from docqa.preparing import Reading, embed, read_and_divide
+from docqa.reading import READER_VERSION, SUFFIXES
 from docqa.store import (
     TEXTS_FILE,
     Generation,
@@ -36,11 +35,10 @@ from docqa.store import (
     write_manifest,
 )
 from docqa.terms import index_sentence_terms, index_terms
-from docqa.texts import Texts, embedded_text, passage_key
+from docqa.texts import Texts, passage_key
 from docqa.types import (
     Chunking,
     CorpusDiff,
-    Document,
     Passage,
     PassageEmbeddings,
     Progress,
@@ -50,9 +48,6 @@ from docqa.types import (
 )
 
 logger = logging.getLogger(__name__)
-
-BATCH = 256
-"""Passages handed to the embedder at a time: enough to be sorted by length in it, few enough to show progress."""
 
 
 def diff(corpus_dir: str | PathLike[str] = "corpus", embeddings_dir: str | PathLike[str] = "embeddings") -> CorpusDiff:
@@ -91,7 +86,7 @@ def sync(
         embedder: the model; the one the store was made with, else the default one.
         chunking: how documents are divided; as in the store, else the default.
         force: read, divide and embed every document anew; needed to change the model, and to empty the store.
-        progress: called with the number of passages embedded so far and in all.
+        progress: called with how many are done, of how many, and ``"reading"`` documents or ``"embedding"`` passages.
 
     Raises:
         CorpusNotFoundError: the corpus folder is missing.
@@ -119,7 +114,10 @@ def sync(
                 write_manifest(embeddings, replace(manifest, documents=seen))
             report = SyncReport(plan.diff, manifest.skipped, manifest.passages, 0, 0.0)
         else:
-            report = _carry_out(plan, _read(corpus, plan), embeddings, progress)
+            reading = read_and_divide(
+                corpus, plan.read, embedder=plan.embedder, chunking=plan.chunking, progress=progress
+            )
+            report = _carry_out(plan, reading, embeddings, progress)
     return replace(report, seconds=time.perf_counter() - started)
 
 
@@ -142,15 +140,6 @@ class _Plan:
             return False
         refused = [skipped for skipped in self.stored.manifest.skipped if skipped.path in self.listing.files]
         return tuple(sorted([*self.listing.skipped, *refused], key=_path)) == self.stored.manifest.skipped
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """Documents read and divided, and the files that could not be."""
-
-    documents: dict[str, tuple[Document, list[Passage]]]
-    skipped: tuple[SkippedDocument, ...]
-    refused: dict[str, str]
 
 
 def _open_stored(embeddings_dir: Path) -> tuple[Manifest | None, Generation | None]:
@@ -201,33 +190,11 @@ def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
     )
 
 
-def _read(corpus_dir: Path, plan: _Plan) -> _Reading:
-    size = min(plan.chunking.size, plan.embedder.max_tokens) if plan.read else plan.chunking.size
-    chunking = replace(plan.chunking, size=size)
-    documents, skipped, refused = {}, [], {}
-    for path in plan.read:
-        data = None
-        try:
-            data = read_bytes(corpus_dir, path)
-            document = read_document(path, data, digest(data))
-            passages = chunk(document, count_tokens=plan.embedder.count_tokens, chunking=chunking)
-            if not passages:
-                raise DocumentReadError(path, "the file holds no words, only marks")
-        except DocumentReadError as exc:
-            skipped.append(SkippedDocument(path, exc.reason))
-            if data:  # the bytes are to blame, so there is no use in trying the same ones again
-                refused[path] = digest(data)
-            continue
-        if document.unread:
-            skipped.append(SkippedDocument(path, document.unread))
-        documents[path] = (document, passages)
-    return _Reading(documents, tuple(skipped), refused)
-
-
-def _carry_out(plan: _Plan, reading: _Reading, embeddings_dir: Path, progress: Progress | None) -> SyncReport:
+def _carry_out(plan: _Plan, reading: Reading, embeddings_dir: Path, progress: Progress | None) -> SyncReport:
     paths = sorted([*plan.keep, *reading.documents])
     passages, rows = _gather(plan, reading, paths)
-    embedded = _embed(plan.embedder, [p for p, row in zip(passages, rows, strict=True) if row is None], progress)
+    new = [passage for passage, row in zip(passages, rows, strict=True) if row is None]
+    embedded = embed(plan.embedder, new, progress)
     index = _build_index(plan, passages, rows, embedded)
     with new_generation(embeddings_dir) as folder:
         with Texts.create(folder / TEXTS_FILE) as texts:
@@ -242,7 +209,7 @@ def _carry_out(plan: _Plan, reading: _Reading, embeddings_dir: Path, progress: P
     return SyncReport(_final_diff(plan.diff, manifest), manifest.skipped, len(index), rows.count(None), 0.0)
 
 
-def _gather(plan: _Plan, reading: _Reading, paths: list[str]) -> tuple[list[Passage], list[int | None]]:
+def _gather(plan: _Plan, reading: Reading, paths: list[str]) -> tuple[list[Passage], list[int | None]]:
     """List all passages of the new generation in order, each with its stored row if it has one."""
     passages: list[Passage] = []
     rows: list[int | None] = []
@@ -257,47 +224,6 @@ def _gather(plan: _Plan, reading: _Reading, paths: list[str]) -> tuple[list[Pass
                 passages.append(passage)
                 rows.append(row)
     return passages, rows
-
-
-def _embed(embedder: Embedder, passages: list[Passage], progress: Progress | None) -> Iterator[PassageEmbeddings]:
-    """Yield the embeddings of each passage."""
-    longest_first = sorted(range(len(passages)), key=lambda i: -len(passages[i].text))
-    found: dict[int, PassageEmbeddings] = {}
-    for start in range(0, len(passages), BATCH):
-        if progress:
-            progress(start, len(passages))
-        numbers = longest_first[start : start + BATCH]
-        found.update(zip(numbers, _embed_batch(embedder, [passages[i] for i in numbers]), strict=True))
-    if progress:
-        progress(len(passages), len(passages))
-    return (found[i] for i in range(len(passages)))
-
-
-def _embed_batch(embedder: Embedder, passages: list[Passage]) -> Iterator[PassageEmbeddings]:
-    texts, sentences = zip(*map(embedded_text, passages), strict=True)
-    batch = embedder.embed_passages(texts, sentences)
-    _check(batch, embedder, len(passages), sum(map(len, sentences)))
-    tokens = compress_tokens(batch.tokens)
-    sentence, token = 0, 0
-    for i, spans in enumerate(sentences):
-        counts = batch.token_counts[sentence : sentence + len(spans)]
-        last = token + int(counts.sum())
-        yield PassageEmbeddings(
-            batch.passages[i : i + 1],
-            batch.sentences[sentence : sentence + len(spans)],
-            TokenEmbeddings(tokens.ids[token:last], tokens.rows[token:last]),
-            counts,
-        )
-        sentence, token = sentence + len(spans), last
-
-
-def _check(batch: PassageEmbeddings, embedder: Embedder, passages: int, sentences: int) -> None:
-    rows = (batch.passages, batch.sentences, batch.tokens.rows)
-    shapes = (*(array.shape for array in rows), len(batch.token_counts))
-    tokens = int(batch.token_counts.sum())
-    wanted = (*((count, embedder.dimension) for count in (passages, sentences, tokens)), sentences)
-    if shapes != wanted or not all(np.isfinite(array).all() for array in rows):
-        raise EmbeddingError(f"the model '{embedder.name}' gave embeddings {shapes}, not finite ones {wanted}")
 
 
 def _build_index(
@@ -325,7 +251,7 @@ def _concatenate(parts: list[PassageEmbeddings], dimension: int) -> PassageEmbed
     )
 
 
-def _manifest(plan: _Plan, reading: _Reading, paths: list[str], index: Index) -> Manifest:
+def _manifest(plan: _Plan, reading: Reading, paths: list[str], index: Index) -> Manifest:
     before = plan.stored.manifest if plan.stored else None
     still_refused = {
         path: digest
@@ -347,7 +273,7 @@ def _manifest(plan: _Plan, reading: _Reading, paths: list[str], index: Index) ->
     )
 
 
-def _file_state(plan: _Plan, reading: _Reading, path: str) -> FileState:
+def _file_state(plan: _Plan, reading: Reading, path: str) -> FileState:
     """Return the state of a file as its document was read, which may be later than it was listed."""
     listed = plan.listing.files[path]
     if path not in reading.documents or reading.documents[path][0].digest == listed.digest:

@@ -19,8 +19,10 @@ BlockKind = Literal["heading", "paragraph", "list_item", "table", "code", "front
 
 Verdict = Literal["answered", "uncertain", "unanswered"]
 
-Progress = Callable[[int, int], None]
-"""Called with the number of passages embedded so far and in all."""
+Activity = Literal["reading", "embedding", "asking"]
+
+Progress = Callable[[int, int, Activity], None]
+"""Called with the number of documents read, passages embedded or questions asked so far, in all, and the activity."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -122,6 +122,8 @@ class Library:
         threading.Thread(target=self._sync_into, args=(states, without), daemon=True).start()
         while True:
             state = states.get()
+            while not states.empty():  # the page is slower than the sync, and only the last one is true
+                state = states.get()
             yield state
             if state.report or state.problem:
                 return
@@ -139,7 +141,7 @@ class Library:
                     self.embeddings_dir,
                     embedder=self.embedder,
                     force=bool(without) and self._remove(without),
-                    progress=lambda done, total: states.put(SyncState(done, total)),
+                    progress=lambda done, total, activity: states.put(SyncState(done, total, activity)),
                 )
             states.put(SyncState(report=report))
         except Exception as problem:  # the page waits for a last state whatever happened

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from docqa.reading import RENDERED
 from docqa.reading.pdf.rendering import Picture
-from docqa.types import Answer, CorpusDiff, Document, Exchange, Hit, IndexedDocument, StoreSummary, SyncReport
+from docqa.types import Activity, Answer, CorpusDiff, Document, Exchange, Hit, IndexedDocument, StoreSummary, SyncReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,14 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """How a sync goes: passages embedded so far and in all, then its report or the problem that stopped it.
+    """How a sync goes: documents read or passages embedded so far, in all, then its report or what stopped it.
 
     ``waiting`` says that another change is made first.
     """
 
     done: int = 0
     total: int = 0
+    activity: Activity = "embedding"
     report: SyncReport | None = None
     problem: str = ""
     waiting: bool = False

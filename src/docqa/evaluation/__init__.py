@@ -73,7 +73,7 @@ def prepare(
         corpus_dir: documents to put into a temporary index, which is asked instead.
         embedder: the model; the one of the index, else the default one.
         reranker: puts the best candidates in order, if given.
-        progress: called with the number of passages embedded so far and in all.
+        progress: called as by a sync.
 
     Raises:
         EvaluationError: the questions are not what they should be, or a package is missing.
@@ -109,7 +109,7 @@ def measure(trial: Trial, k: int = 5, *, progress: Progress | None = None) -> Ev
     Args:
         trial: from `prepare`.
         k: how many hits an answer may draw on, and the spans are compared with.
-        progress: called with the number of questions asked so far and in all.
+        progress: called with the number of questions asked so far, in all, and ``"asking"``.
 
     Raises:
         ValueError: k is below 1.
@@ -120,7 +120,7 @@ def measure(trial: Trial, k: int = 5, *, progress: Progress | None = None) -> Ev
     for done, question in enumerate(trial.questions, start=1):
         outcomes.append(ask_question(question, trial.retriever, k))
         if progress:
-            progress(done, len(trial.questions))
+            progress(done, len(trial.questions), "asking")
     summary, seconds = trial.retriever.summary, time.perf_counter() - started
     measures = compute_measures(outcomes)
     return Evaluation(

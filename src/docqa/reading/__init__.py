@@ -64,6 +64,14 @@ READER_VERSION = 3
 """To be raised when a reader gives other blocks for the same bytes: every document is then read anew."""
 
 
+def is_plain(path: str, data: bytes) -> bool:
+    """Tell whether a file is text that is read by docqa's own code, or refused at a glance."""
+    try:
+        return recognise(path, data) in TEXT_READERS
+    except DocumentReadError:
+        return True
+
+
 def read_document(path: str, data: bytes, digest: str) -> Document:
     """Read a document from its bytes; its text is the decoded file, or the words of a converted one.
 

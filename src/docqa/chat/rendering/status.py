@@ -35,9 +35,10 @@ def render_sync(state: SyncState) -> str:
     if state.waiting:
         return '<div class="docqa-notice" role="status"><p>Another change is being made; yours comes next…</p></div>'
     size = f' value="{state.done}" max="{state.total}"' if state.total else ""
-    figures = f" {state.done:,} of {count(state.total, 'passage')}" if state.total else ""
+    activity, thing = ("Reading", "document") if state.activity == "reading" else ("Re-embedding", "passage")
+    figures = f" {state.done:,} of {count(state.total, thing)}" if state.total else ""
     return (
-        f'<div class="docqa-notice"><label for="docqa-progress">Re-embedding…{figures}</label>'
+        f'<div class="docqa-notice"><label for="docqa-progress">{activity}…{figures}</label>'
         f'<progress id="docqa-progress"{size}></progress></div>'
     )
 

@@ -1,0 +1,97 @@
+"""Isolation: documents are read in processes of their own, so that no file can crash, stall or starve docqa."""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+from docqa.corpus import digest, read_bytes
+from docqa.errors import DocumentReadError
+from docqa.isolation.process import Failure, ReadingProcess
+from docqa.reading import is_plain, read_document
+from docqa.types import Document
+
+logger = logging.getLogger(__name__)
+
+MAX_PROCESSES = 8
+"""However many processors there are: each process may need much memory, and one thread divides what they read."""
+SMALL = 100_000
+"""Bytes of text that docqa reads itself, a second's work whatever stands there: starting a process takes a third."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Why a file was not read, and the digest of its bytes if they are to blame and would fail again."""
+
+    reason: str
+    digest: str | None = None
+
+
+_Job = tuple[str, Future[Document | Unread]]
+
+
+@contextmanager
+def read_isolated(corpus_dir: Path, paths: Sequence[str]) -> Iterator[Iterator[Document | Unread]]:
+    """Read files of the corpus, several at once, and give what comes of each in their order.
+
+    Reading begins at once, and no process outlives the ``with`` block.
+
+    Raises:
+        CorpusError: no process can be started.
+    """
+    jobs: list[_Job] = [(path, Future()) for path in paths]
+    waiting = deque(jobs)
+    processes = [ReadingProcess() for _ in range(min(_processors(), MAX_PROCESSES, len(jobs)))]
+    # a thread each; daemons, for Python would wait for others when it is told to end
+    threads = [Thread(target=_read_each, args=(corpus_dir, waiting, one), daemon=True) for one in processes]
+    try:
+        for thread in threads:
+            thread.start()
+        yield (future.result() for _, future in jobs)
+    finally:
+        waiting.clear()
+        for process in processes:
+            process.close()
+        for thread in threads:
+            if thread.ident:  # it was started
+                thread.join()
+
+
+def _processors() -> int:
+    """Count the processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _read_each(corpus_dir: Path, waiting: deque[_Job], process: ReadingProcess) -> None:
+    with suppress(IndexError):  # none is left
+        while True:
+            path, future = waiting.popleft()
+            try:
+                future.set_result(_read(corpus_dir, path, process))
+            except BaseException as exc:  # whatever it is, it belongs to who waits for the result
+                future.set_exception(exc)
+    process.close()
+
+
+def _read(corpus_dir: Path, path: str, process: ReadingProcess) -> Document | Unread:
+    try:
+        data = read_bytes(corpus_dir, path)
+    except DocumentReadError as exc:
+        return Unread(exc.reason)
+    found = digest(data)
+    try:
+        if len(data) <= SMALL and is_plain(path, data):
+            return read_document(path, data, found)
+    except DocumentReadError as exc:
+        return Unread(exc.reason, found)
+    except Exception:
+        logger.exception("'%s' is read once more, apart", path)
+    outcome = process.read(path, data, found)
+    if isinstance(outcome, Failure):
+        return Unread(outcome.reason, found if outcome.lasting else None)
+    return outcome

@@ -1,0 +1,107 @@
+"""Preparing: files are read and divided into passages, and passages embedded. What a sync does with what is new."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from docqa.chunking import chunk
+from docqa.embedding import Embedder
+from docqa.errors import EmbeddingError
+from docqa.isolation import Unread, read_isolated
+from docqa.matching import compress_tokens
+from docqa.texts import embedded_text
+from docqa.types import Chunking, Document, Passage, PassageEmbeddings, Progress, SkippedDocument, TokenEmbeddings
+
+BATCH = 256
+"""Passages handed to the embedder at a time: enough to be sorted by length in it, few enough to show progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Documents read and divided, and the files that could not be."""
+
+    documents: dict[str, tuple[Document, list[Passage]]]
+    skipped: list[SkippedDocument]
+    refused: dict[str, str]
+
+    def add(self, path: str, outcome: tuple[Document, list[Passage]] | Unread) -> None:
+        """Note what came of a file."""
+        if not isinstance(outcome, Unread):
+            self.documents[path] = outcome
+            if unread := outcome[0].unread:
+                self.skipped.append(SkippedDocument(path, unread))
+            return
+        self.skipped.append(SkippedDocument(path, outcome.reason))
+        if outcome.digest:  # the bytes are to blame, so there is no use in trying the same ones again
+            self.refused[path] = outcome.digest
+
+
+def read_and_divide(
+    corpus_dir: Path, paths: Sequence[str], *, embedder: Embedder, chunking: Chunking, progress: Progress | None
+) -> Reading:
+    """Read and divide documents; one is divided here while processes read the next.
+
+    Raises:
+        CorpusError: no process can be started.
+        ModelNotFoundError: the model, whose tokens are counted, cannot be loaded.
+    """
+    reading = Reading({}, [], {})
+    if not paths:
+        return reading
+    with read_isolated(corpus_dir, paths) as outcomes:
+        if progress:
+            progress(0, len(paths), "reading")
+        within = replace(chunking, size=min(chunking.size, embedder.max_tokens))  # loads the model meanwhile
+        for done, (path, outcome) in enumerate(zip(paths, outcomes, strict=True), 1):
+            reading.add(path, _divide(outcome, embedder, within) if isinstance(outcome, Document) else outcome)
+            if progress:
+                progress(done, len(paths), "reading")
+    return reading
+
+
+def _divide(document: Document, embedder: Embedder, chunking: Chunking) -> tuple[Document, list[Passage]] | Unread:
+    passages = chunk(document, count_tokens=embedder.count_tokens, chunking=chunking)
+    return (document, passages) if passages else Unread("the file holds no words, only marks", document.digest)
+
+
+def embed(embedder: Embedder, passages: list[Passage], progress: Progress | None) -> Iterator[PassageEmbeddings]:
+    """Embed passages, and give the embeddings of each in order."""
+    longest_first = sorted(range(len(passages)), key=lambda i: -len(passages[i].text))
+    found: dict[int, PassageEmbeddings] = {}
+    for start in range(0, len(passages), BATCH):
+        if progress:
+            progress(start, len(passages), "embedding")
+        numbers = longest_first[start : start + BATCH]
+        found.update(zip(numbers, _embed_batch(embedder, [passages[i] for i in numbers]), strict=True))
+    if progress:
+        progress(len(passages), len(passages), "embedding")
+    return (found[i] for i in range(len(passages)))
+
+
+def _embed_batch(embedder: Embedder, passages: list[Passage]) -> Iterator[PassageEmbeddings]:
+    texts, sentences = zip(*map(embedded_text, passages), strict=True)
+    batch = embedder.embed_passages(texts, sentences)
+    _check(batch, embedder, len(passages), sum(map(len, sentences)))
+    tokens = compress_tokens(batch.tokens)
+    sentence, token = 0, 0
+    for i, spans in enumerate(sentences):
+        counts = batch.token_counts[sentence : sentence + len(spans)]
+        last = token + int(counts.sum())
+        yield PassageEmbeddings(
+            batch.passages[i : i + 1],
+            batch.sentences[sentence : sentence + len(spans)],
+            TokenEmbeddings(tokens.ids[token:last], tokens.rows[token:last]),
+            counts,
+        )
+        sentence, token = sentence + len(spans), last
+
+
+def _check(batch: PassageEmbeddings, embedder: Embedder, passages: int, sentences: int) -> None:
+    rows = (batch.passages, batch.sentences, batch.tokens.rows)
+    shapes = (*(array.shape for array in rows), len(batch.token_counts))
+    tokens = int(batch.token_counts.sum())
+    wanted = (*((count, embedder.dimension) for count in (passages, sentences, tokens)), sentences)
+    if shapes != wanted or not all(np.isfinite(array).all() for array in rows):
+        raise EmbeddingError(f"the model '{embedder.name}' gave embeddings {shapes}, not finite ones {wanted}")
