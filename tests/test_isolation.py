@@ -139,7 +139,7 @@ def test_what_fails_once_only_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_faulty_reader_sets_every_field() -> None:
-    document = faulty_reader.read("a.csv", b"sound", "d")
+    document = faulty_reader.read("a.csv", b"partly sound", "d")
     for value in (document, document.blocks[0]):  # so that the next test notices a field that is not carried over
         assert [field.name for field in fields(value) if getattr(value, field.name) == field.default] == []
 
@@ -147,7 +147,8 @@ def test_the_faulty_reader_sets_every_field() -> None:
 @pytest.mark.usefixtures("faulty")
 def test_results_come_in_order_and_unchanged(tmp_path: Path) -> None:
     texts = {
-        f"{i:02}.csv": f"once {tmp_path}/{i} exit" if i % 5 == 0 else f"sound {i} ü\u2028\ud7ff" for i in range(20)
+        f"{i:02}.csv": f"once {tmp_path}/{i} exit" if i % 5 == 0 else f"partly sound {i} ü\u2028\ud7ff"
+        for i in range(20)
     }
     found = read_all(tmp_path / "corpus", texts)
     assert found == {
@@ -315,20 +316,19 @@ def test_readers_that_cannot_be_loaded_are_no_fault_of_the_files(
         docqa.sync(corpus, store, embedder=fake)
 
 
-GOOD = {"title": "T", "text": "Words.", "blocks": [["paragraph", 0, 6, None, [], ""]]}
+GOOD = {"title": "T", "text": "Words.", "blocks": [["paragraph", 0, 6, [], ""]], "pages": [[0, 1]], "unread": ""}
 
 
 WRONG_BLOCKS = [
-    ["paragraph", 0, 7, None, [], ""],
-    ["paragraph", -1, 6, None, [], ""],
-    ["paragraph", 0.0, 6, None, [], ""],
-    ["paragraph", 0, 6, "1", [], ""],
-    ["paragraph", 0, 6, None, [3], ""],
-    ["paragraph", 0, 6, None, ["\ud800"], ""],
-    ["paragraph", 0, 6, None, [], 3],
+    ["paragraph", 0, 7, [], ""],
+    ["paragraph", -1, 6, [], ""],
+    ["paragraph", 0.0, 6, [], ""],
+    ["paragraph", 0, 6, [3], ""],
+    ["paragraph", 0, 6, ["\ud800"], ""],
+    ["paragraph", 0, 6, [], 3],
     ["paragraph", 0, 6],
-    ["evil", 0, 6, None, [], ""],
-    [["paragraph"], 0, 6, None, [], ""],
+    ["evil", 0, 6, [], ""],
+    [["paragraph"], 0, 6, [], ""],
 ]
 
 
@@ -338,6 +338,7 @@ WRONG_BLOCKS = [
         *(None, 3, "text", [], {}, {"text": "x"}),
         *(GOOD | {"title": "\ud800"}, GOOD | {"text": "\ud800 no"}),
         *(GOOD | {"title": 3}, GOOD | {"text": ["x"]}, GOOD | {"blocks": []}),
+        *(GOOD | {"pages": [[0.0, 1]]}, GOOD | {"pages": [[0, "1"]]}, GOOD | {"pages": [0]}, GOOD | {"unread": 3}),
         *(GOOD | {"blocks": [block]} for block in WRONG_BLOCKS),
     ],
 )

@@ -186,7 +186,7 @@ def test_pages_that_cannot_be_read_are_reported_again_and_again(
         unread = "page 2 is damaged" if path == "cake.md" else ""
         return replace(read_document(path, data, digest), unread=unread)
 
-    monkeypatch.setattr("docqa.syncing.read_document", read_most)
+    monkeypatch.setattr("docqa.isolation.read_document", read_most)
     expected = (SkippedDocument("cake.md", "page 2 is damaged"),)
     assert docqa.sync(corpus, store, embedder=fake).skipped == expected
     assert docqa.sync(corpus, store, embedder=fake).skipped == expected
