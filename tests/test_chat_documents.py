@@ -21,6 +21,7 @@ from docqa.chat.rendering.documents import MOST_LISTED
 from docqa.chat.state import Overview, SyncState
 from docqa.store import write_lock
 from docqa.types import CorpusDiff, IndexedDocument, SkippedDocument, StoreSummary
+from format_files import docx, word
 from test_chat_page import CONTRASTS, Server, ask, browser, last_answer, open_page, photograph, serve  # noqa: F401
 from test_chat_rendering import HOSTILE, Reading
 
@@ -82,7 +83,7 @@ def test_without_documents_the_list_says_how_to_begin():
 
 def test_the_desk_says_what_may_be_added():
     reading = Reading(render_desk(frozenset({".txt", ".md"}), 50_000_000, read_only=False))
-    assert "Up to 50 MB each: .md .txt" in reading.text
+    assert "Up to 50 MB each: Markdown, Plain text" in reading.text
     assert reading.attributes("accept") == [".md,.txt"]
     assert reading.attributes("data-most") == ["50000000"]
     assert {"sync", "choose", "clear"} == set(reading.attributes("data-action"))
@@ -143,7 +144,7 @@ def test_an_added_document_is_found_after_a_sync(library: Library):
 
 
 def test_what_cannot_be_added_comes_back_with_the_reason(library: Library):
-    assert library.add("run.exe", b"x").problem.startswith("docqa does not read .exe; it reads ")
+    assert library.add("run.exe", b"x").problem.startswith("docqa does not read .exe; save it in ")
     assert library.add("cake copy.md", b"").problem == "the file is empty"
     assert library.add("cake.md", CAKE.encode()).problem == "it is there already, as 'cake.md'"
 
@@ -371,6 +372,20 @@ def test_an_uploaded_document_is_asked_and_gone_from_the_answers_once_it_is_remo
     page.get_by_role("tab", name="Chat").click()
     ask(page, "What is the office plant called?")
     expect(last_answer(page)).not_to_contain_text("Rosalind")
+
+
+def test_an_uploaded_word_document_is_asked(page, server):
+    data = docx(word("Plants", "Heading1") + word("The cactus in the kitchen is called Ignatius."))
+    chosen = {"name": "plants.docx", "mimeType": "application/octet-stream", "buffer": data}
+    page.locator(".docqa-zone input").set_input_files([chosen])
+    await_sync(page)
+    expect(page.locator(".docqa-rows").first).to_contain_text("plants.docxWord · 1 passage")
+    page.get_by_role("tab", name="Chat").click()
+    ask(page, "What is the cactus in the kitchen called?")
+    expect(last_answer(page).locator("blockquote").first).to_have_text("The cactus in the kitchen is called Ignatius.")
+    page.get_by_role("tab", name="Documents").click()
+    remove(page, "plants.docx")
+    await_sync(page)
 
 
 def test_hostile_names_and_oversized_files_do_no_harm(page, server):

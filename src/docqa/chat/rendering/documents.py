@@ -12,7 +12,25 @@ from docqa.types import IndexedDocument, SkippedDocument, StoreSummary
 MOST_LISTED = 5_000
 """How many documents are listed: some 3 MB of HTML, sent when something has changed."""
 
-FORMATS = {".md": "Markdown", ".markdown": "Markdown", ".txt": "Plain text"}
+FORMATS = {
+    ".csv": "Table",
+    ".docx": "Word",
+    ".eml": "E-mail",
+    ".epub": "E-book",
+    ".htm": "Web page",
+    ".html": "Web page",
+    ".markdown": "Markdown",
+    ".md": "Markdown",
+    ".odt": "OpenDocument",
+    ".pdf": "PDF",
+    ".pptx": "PowerPoint",
+    ".rtf": "Rich text",
+    ".tsv": "Table",
+    ".txt": "Plain text",
+    ".xhtml": "Web page",
+    ".xlsx": "Excel",
+}
+"""What people call a format; others are called by their suffix."""
 
 SORTINGS = {"path": "File name", "title": "Title", "changed": "Last changed", "passages": "Most passages"}
 
@@ -64,11 +82,18 @@ def _adding(suffixes: frozenset[str], most_bytes: int) -> str:
         f'<div class="docqa-zone" role="group" aria-label="Add documents" data-most="{most_bytes}" '
         f'data-limit="{limit}"><p><strong>Drop files here</strong> or <button type="button" class="docqa-link" '
         'data-action="choose">choose files…</button></p>'
-        f'<p class="docqa-hint">Up to {limit} each: {escape(" ".join(accepted))}</p>'
+        f'<p class="docqa-hint">Up to {limit} each: {escape(_kinds(accepted))}</p>'
         f'<input type="file" multiple hidden tabindex="-1" aria-label="Files to add" accept="{",".join(accepted)}">'
         '</div><div class="docqa-sent" hidden><ul class="docqa-uploads" aria-label="Files sent"></ul>'
         '<button type="button" class="docqa-quiet" data-action="clear">Clear</button></div>'
     )
+
+
+def _kinds(suffixes: Sequence[str]) -> str:
+    """Say in a line what may be added."""
+    named = sorted({FORMATS[suffix] for suffix in suffixes if suffix in FORMATS})
+    others = ["source code and other text"] if any(suffix not in FORMATS for suffix in suffixes) else []
+    return ", ".join([*named, *others])
 
 
 def _confirmation() -> str:
