@@ -401,7 +401,7 @@ def test_hostile_names_and_oversized_files_do_no_harm(page, server):
     uploads = page.locator(".docqa-uploads li")
     expect(uploads).to_have_count(4)
     expect(uploads.nth(0)).to_contain_text("✓ Added as “_img src=x onerror=hacked=1_.md”")
-    expect(uploads.nth(1)).to_contain_text("✗ Not added: docqa does not read .exe; it reads ")
+    expect(uploads.nth(1)).to_contain_text("✗ Not added: docqa does not read .exe; save it in ")
     expect(uploads.nth(2)).to_contain_text("✗ Not added: the file is empty")
     expect(uploads.nth(3)).to_contain_text("✗ Not added: it is larger than the 50 MB docqa reads; divide it")
     expect(page.locator("#docqa-announcer")).to_have_text("1 of 4 files added")

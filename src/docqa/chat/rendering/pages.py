@@ -70,7 +70,7 @@ def _tools(picture: Picture) -> str:
         f'data-keep="number" aria-label="Page of {picture.pages:,}"> of {picture.pages:,}</label>'
     )
     return (
-        '<div class="docqa-tools"><div role="group" aria-label="Pages">'
+        '<div class="docqa-page-tools"><div role="group" aria-label="Pages">'
         + _button("back", "Previous page", 'data-turn-by="-1" data-keep="back"', possible=picture.page > 1)
         + number
         + _button("on", "Next page", 'data-turn-by="1" data-keep="on"', possible=picture.page < picture.pages)
