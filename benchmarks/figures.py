@@ -21,7 +21,7 @@ ROWS = {
     "chunking.characters": "characters of five hits, mean",
     "cranfield.ndcg": "Cranfield: nDCG@10",
     "followups.last": "Follow-ups: nDCG@5, last question alone",
-    "followups.rewrite": "nDCG@5, question rewritten by people",
+    "followups.rewrite": "nDCG@5, rewritten by people where it is (132 of 470)",
     "followups.history": "nDCG@5, with the conversation",
     "removed.auroc": "SQuAD without the document: AUROC of confidence, %",
     "removed.refused": "refused, %",

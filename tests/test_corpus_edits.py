@@ -72,7 +72,7 @@ def test_the_same_file_is_not_added_twice(tmp_path: Path, again: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("run.exe", "x", r"docqa does not read \.exe; it reads \.md, \.txt"),
+        ("run.exe", "x", r"docqa does not read \.exe; save it in a format"),
         ("Makefile", "x", "docqa does not read files without a suffix"),
         ("..", "x", "without a suffix"),
         ("", "x", "without a suffix"),

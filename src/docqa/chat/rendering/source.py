@@ -66,7 +66,8 @@ def _shown_part(source: Source) -> str:
     if len(shown) == len(text):
         return ""
     if pages := source.document.pages_of(shown):
-        return f"The text of pages {pages[0]:,}–{pages[-1]:,} is shown."
+        shown_pages = f"page {pages[0]:,}" if pages[0] == pages[-1] else f"pages {pages[0]:,}–{pages[-1]:,}"
+        return f"The text of {shown_pages} is shown."
     if source.document.is_converted:
         return f"A part of the document is shown, {len(shown):,} of its {len(text):,} characters."
     first = text.count("\n", 0, shown.start) + 1
