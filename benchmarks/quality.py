@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import docqa
 from docqa.chunking import DEFAULT_CHUNKING
+from docqa.framing import MOST_PASSAGES
 from docqa.store import Generation, open_generation
 from docqa.terms import extract_terms
 from figures import Columns, add_figures, describe_columns, merge_columns
@@ -24,6 +25,7 @@ from question_sets import SETS, Question, QuestionSet, load_sets, sample_by_docu
 
 DENSE, BM25, DOCQA = "dense only", "BM25 only", "docqa"
 PASSAGES = f"whole sentences, {DEFAULT_CHUNKING.size} tokens"
+SHOWN = {DOCQA: f"runs of sentences, {MOST_PASSAGES * DEFAULT_CHUNKING.size} tokens at most"}
 
 
 def main() -> int:
@@ -65,7 +67,9 @@ def measure_set(asked: QuestionSet, store: Path, columns: Columns) -> None:
     print(f"{asked.name}: indexing", file=sys.stderr)
     docqa.sync(asked.corpus, store, embedder=embedder)
     for name, ask in open_systems(store, embedder).items():
-        add_figures(columns, name, {"passages": PASSAGES, **measure(asked, ask, embedder.count_tokens, name)})
+        add_figures(
+            columns, name, {"passages": SHOWN.get(name, PASSAGES), **measure(asked, ask, embedder.count_tokens, name)}
+        )
     if asked.name == "followups":
         ndcg = measure_history(asked.questions, docqa.Retriever.open(store, embedder=embedder))
         add_figures(columns, DOCQA, {"followups.history": ndcg})
