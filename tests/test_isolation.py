@@ -219,7 +219,8 @@ def test_an_interrupted_sync_leaves_no_process(tmp_path: Path, store: Path, fake
 
 
 SYNC = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background without
 from docqa.isolation import process, read_isolated
 from pathlib import Path
 process.READER = "faulty_reader.read"
