@@ -5,6 +5,7 @@ import random
 import struct
 import time
 import zipfile
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -281,3 +282,15 @@ def test_any_page_is_read_or_refused(page: str, suffix: str) -> None:
 def test_every_suffix_has_a_reader() -> None:
     for suffix in SUFFIXES:
         assert_read_or_refused("a" + suffix, b"Words here.\n")
+
+
+@pytest.mark.parametrize("path", ["a.txt", "a.md", "a.html", "a.docx"])
+def test_many_comments_are_read_in_seconds(path: str) -> None:
+    with suppress(DocumentReadError):
+        read_document(path, b"<!---->" * 10_000 + b"x", "d")
+
+
+def test_front_matter_that_unfolds_is_not_unfolded() -> None:
+    levels = "\n".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 8)}]}}" for n in range(1, 30))
+    text = f"---\na0: &a0 {{k: v}}\n{levels}\ntitle: Folded\n---\n\nWords.\n"
+    assert read_document("a.md", text.encode(), "d").title == "Folded"

@@ -2,8 +2,11 @@
 
 import io
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -139,3 +142,12 @@ def test_a_page_that_takes_too_long_is_given_up(start: Callable[..., RenderingPr
     assert time.monotonic() - began < 10
     assert given_up.value.path == "a.pdf"
     assert process._process is None
+
+
+def test_nothing_is_imported_from_the_folder_it_is_started_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pypdfium2.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", ["", *sys.path])
+    with closing(RenderingProcess()) as process, suppress(DocumentReadError):
+        process.render("a.pdf", b"%PDF-1.4", 1)
+    assert not (tmp_path / "ran").exists()

@@ -282,11 +282,12 @@ def _file_state(plan: _Plan, reading: Reading, path: str) -> FileState:
 
 
 def _final_diff(found: CorpusDiff, manifest: Manifest) -> CorpusDiff:
-    """Move the documents that could not be read out of a diff: new ones were not added, changed ones were removed."""
+    """Move the documents that could not be read out of a diff: new ones were not added, the others were removed."""
+    stored = found.changed + found.unchanged
     return CorpusDiff(
         added=tuple(path for path in found.added if path in manifest.documents),
         changed=tuple(path for path in found.changed if path in manifest.documents),
-        removed=tuple(sorted([*found.removed, *(path for path in found.changed if path not in manifest.documents)])),
+        removed=tuple(sorted([*found.removed, *(path for path in stored if path not in manifest.documents)])),
         unchanged=tuple(path for path in found.unchanged if path in manifest.documents),
     )
 

@@ -15,6 +15,8 @@ from docqa.corpus import MAX_BYTES
 
 AT_ONCE = 2
 """How many files are received at the same time, each in memory; others wait."""
+MOST_SECONDS = 300
+"""How long one may take to arrive, so that two that stall do not keep the others waiting for ever."""
 
 TOO_LARGE = f"it is larger than the {MAX_BYTES // 1_000_000} MB docqa reads; divide it"
 
@@ -34,8 +36,9 @@ def upload_route(library: Library) -> Route:
             return _answer(403, Addition(problem=READ_ONLY))
         async with free:
             try:
-                data = await _body(request)
-            except ClientDisconnect:
+                async with asyncio.timeout(MOST_SECONDS):
+                    data = await _body(request)
+            except (ClientDisconnect, TimeoutError):
                 return _answer(400, Addition(problem="the file did not arrive whole"))
             if data is None:
                 return _answer(413, Addition(problem=TOO_LARGE))

@@ -45,7 +45,8 @@ def read_frame(file: IO[bytes], longest: int | None = None) -> bytes:
     """Read what `write_frame` wrote; nothing at the end of the file.
 
     Raises:
-        ValueError: it was cut, or is longer than it may be.
+        EOFError: it was cut.
+        ValueError: it is longer than it may be.
     """
     head = file.read(8)
     length = int.from_bytes(head)
@@ -53,7 +54,7 @@ def read_frame(file: IO[bytes], longest: int | None = None) -> bytes:
         raise ValueError(f"a frame of {length} bytes")
     data = file.read(length)
     if len(head) not in (0, 8) or len(data) < length:
-        raise ValueError("a frame that was cut")
+        raise EOFError("a frame that was cut")
     return data
 
 

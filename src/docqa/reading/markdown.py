@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
 from itertools import accumulate, pairwise
 
 import yaml
@@ -27,7 +26,9 @@ KINDS: dict[str, BlockKind] = {
     "html_block": "paragraph",
     "front_matter": "front_matter",
 }
-COMMENTS = re.compile(r"(?:<!--.*?-->\s*)+", re.DOTALL)
+COMMENTS = re.compile(r"(?:<!--(?:(?!-->).)*+-->\s*+)++", re.DOTALL)
+"""What repeats gives nothing back, or many comments would take for ever."""
+TITLE_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "timestamp"))
 NOT_YAML = (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """What PyYAML raises for a text that is none, or whose tags do not suit their values."""
 MAX_HEADING = 1_000
@@ -93,9 +94,13 @@ def _front_matter_title(tokens: list[Token]) -> str | None:
     if not tokens or tokens[0].type != "front_matter":
         return None
     try:
-        fields = yaml.safe_load(tokens[0].content)
-        title = fields.get("title") if isinstance(fields, dict) else None
-        return " ".join(str(title).split()) or None if isinstance(title, str | int | float | date) else None
+        # not loaded, for a few lines of aliases can unfold to gigabytes
+        fields = yaml.compose(tokens[0].content, Loader=yaml.SafeLoader)
+        values = {key.value: value for key, value in fields.value} if isinstance(fields, yaml.MappingNode) else {}
+        title = values.get("title")
+        if not title or title.tag not in TITLE_TAGS or len(title.value) > MAX_HEADING:
+            return None
+        return " ".join(title.value.split()) or None
     except NOT_YAML:
         return None
 

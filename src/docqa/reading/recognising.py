@@ -19,7 +19,9 @@ ZIPS = {
 }
 """How the name of a file within a zip archive begins that tells its format."""
 HTML = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
+    # what repeats gives nothing back, or many comments would take for ever
+    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*>\s*+)?(?:<!--(?:(?!-->).)*+-->\s*+)*+<(?:!doctype\s+html|html)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 PDF_WITHIN = 1024
 """Bytes within which a PDF may begin, after what mail or web servers put before it."""

@@ -172,9 +172,11 @@ def _remove(path: str, overview: Overview) -> str:
 def _skipped(skipped: Sequence[SkippedDocument], overview: Overview) -> str:
     if not skipped:
         return ""
+    indexed = {document.path for document in overview.documents}  # of which a page, say, was not read
     items = "".join(
         f'<li class="docqa-row"><div class="docqa-row-main"><p>{escape(one.path)}</p>'
-        f'<p class="docqa-facts">{escape(one.reason)}</p></div>{_remove(one.path, overview)}</li>'
+        f'<p class="docqa-facts">{escape(one.reason)}</p></div>'
+        f"{'' if one.path in indexed else _remove(one.path, overview)}</li>"
         for one in skipped
     )
     return f'<h3>{count(len(skipped), "file")} skipped</h3><ul class="docqa-rows">{items}</ul>'

@@ -67,8 +67,10 @@ class RenderingProcess:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # a program of its own: multiprocessing would run the caller's script once more
-        command = [sys.executable, "-c", f"from {__name__} import serve; serve()"]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+        # and -P, nor an empty path: nothing is imported from the folder docqa happens to be started in
+        command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
+        paths = os.pathsep.join(filter(None, sys.path))
+        environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
         )
