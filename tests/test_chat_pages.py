@@ -165,6 +165,12 @@ def disabled(html: str) -> str:
     return "".join(tag for tag in html.split("<") if " disabled" in tag)
 
 
+def test_a_problem_names_the_source_it_belongs_to():
+    source = opened(EVIDENCE)
+    html = render_page(PageView(source, None, (), 7, problem="The file is gone."))
+    assert f'data-turn="{source.turn}" data-rank="{source.hit.rank}" data-problem="The file is gone."' in html
+
+
 def test_a_source_offers_its_pages_and_the_quotes_of_its_answer():
     paged = render_source(opened(EVIDENCE))
     document = Document("a.md", "0", "A", "Some words.", (Block("paragraph", Span(0, 11)),))

@@ -19,7 +19,7 @@ from docqa import Document, DocumentReadError, Span
 from docqa.chunking import split_sentences
 from docqa.reading import read_document
 from docqa.reading.pdf.extracting import MAX_PAGES, clean
-from docqa.reading.pdf.rendering import find_rectangles, render_page
+from docqa.reading.pdf.rendering import render_picture
 from format_files import LEADING, lines, page, pdf
 
 DOCUMENTS = Path(__file__).parents[2] / "shared/eval/documents"
@@ -224,7 +224,7 @@ def test_ligatures_and_characters_of_any_plane_are_read() -> None:
     )
     data = by_hand(b"BT /F 12 Tf 60 700 Td (we Bnd A and go on) Tj ET", characters)
     assert read(data).text == "we find \U0001d465 and go on"
-    assert len(find_rectangles("a.pdf", data, 1, "find \U0001d465 and")) == 1
+    assert len(render_picture("a.pdf", data, 1, [("", "find \U0001d465 and")]).rectangles) == 1
 
 
 def test_a_paragraph_across_a_page_is_whole_and_every_character_has_its_page() -> None:
@@ -441,11 +441,11 @@ def test_a_pdf_of_too_many_pages_is_refused() -> None:
 
 def test_a_page_is_rendered_as_a_picture() -> None:
     data = pdf(picture, page(*RIVER))
-    png = render_page("a.pdf", data, 1, scale=0.5)
-    assert Image.open(io.BytesIO(png)).size == (300, 400)
-    assert png != render_page("a.pdf", data, 2, scale=0.5)
-    with pytest.raises(IndexError, match="no page 3 of 2"):
-        render_page("a.pdf", data, 3)
+    first, second, third = (render_picture("a.pdf", data, number) for number in (1, 2, 3))
+    width, height = Image.open(io.BytesIO(first.image)).size
+    assert (first.width, first.height, width * 4) == (600, 800, pytest.approx(height * 3, abs=4))
+    assert first.image != second.image
+    assert (third.page, third.pages, third.image) == (2, 2, second.image)
 
 
 @pytest.mark.parametrize(
@@ -458,9 +458,9 @@ def test_words_are_found_on_their_page_as_it_is_shown(turn: int, places: list[tu
         lines(canvas, "We have all the infor-", "mation there is, and more.")
 
     data = pdf(draw)
-    found = find_rectangles("a.pdf", data, 1, "the information there")
+    found = render_picture("a.pdf", data, 1, [("", "the information there")]).rectangles
     assert [tuple(round(side) for side in place) for place in found] == places
-    assert find_rectangles("a.pdf", data, 1, "not there") == find_rectangles("a.pdf", data, 1, "…") == []
+    assert render_picture("a.pdf", data, 1, [("", "not there"), ("", "…")]).rectangles == ()
 
 
 WHOLE = pdf(with_bookmarks, with_sizes, page(*RIVER))

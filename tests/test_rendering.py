@@ -15,7 +15,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from docqa import DocumentReadError
 from docqa.reading.pdf.process import RenderingProcess
-from docqa.reading.pdf.rendering import MOST_BYTES, MOST_PIXELS, WIDEST, find_rectangles, render_picture
+from docqa.reading.pdf.rendering import MOST_BYTES, MOST_PIXELS, WIDEST, render_picture
 from test_reading_pdf import LEADING, LEFT, RIGHT, RIVER, lines, page, pdf
 
 Box = tuple[float, float, float, float]
@@ -77,7 +77,7 @@ def test_a_mark_is_one_piece_of_a_line_and_includes_the_signs_at_its_edges() -> 
         canvas.drawString(end + 60, 700, " is read-only). Then he went.")
 
     data = pdf(draw)
-    ((left, _, right, _),) = find_rectangles("a.pdf", data, 1, "(/usr/share is read-only).")
+    ((left, _, right, _),) = render_picture("a.pdf", data, 1, [("", "(/usr/share is read-only).")]).rectangles
     before, opening, after = (
         Canvas("").stringWidth(text, "Helvetica", 10) for text in ("He said: ", "(", " is read-only).")
     )
@@ -91,10 +91,11 @@ def test_words_of_a_column_are_found_though_those_of_another_stand_between() -> 
             lines(canvas, left, y=700 - LEADING * i)
             lines(canvas, right, x=320, y=700 - LEADING * i)
 
-    found = find_rectangles("a.pdf", pdf(draw), 1, " ".join(RIGHT))
+    found = render_picture("a.pdf", pdf(draw), 1, [("", " ".join(RIGHT))]).rectangles
     assert all(left >= 318 for left, *_ in found)
     assert sum(right - left for left, _, right, _ in found) > 300
-    assert find_rectangles("a.pdf", pdf(draw), 1, "Words of which not a single one is on this page") == []
+    absent = [("", "Words of which not a single one is on this page")]
+    assert render_picture("a.pdf", pdf(draw), 1, absent).rectangles == ()
 
 
 @pytest.fixture

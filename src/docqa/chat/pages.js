@@ -71,7 +71,9 @@ function arrive() {
   const problem = element.querySelector('[data-problem]');
   const page = shown();
   if (!opened || wanted === null) return;
-  if (page && !sameSource(page, opened)) return; // another source was opened meanwhile, whose page is on the way
+  const came = page ?? problem;
+  const named = came && ('turn' in came.dataset || 'document' in came.dataset);
+  if (named && !sameSource(came, opened)) return; // another source was opened meanwhile, whose page is on the way
   delete panel.dataset.loading;
   if (problem) {
     wanted = null;

@@ -20,7 +20,8 @@ ICONS = {
 def render_page(view: PageView) -> str:
     """Render a page with its tools, or leave word of the problem for the script that shows it beside the text."""
     if view.picture is None or view.source.document is None:
-        return f'<p data-number="{view.number}" data-problem="{escape(view.problem)}" hidden></p>'
+        problem = f'data-problem="{escape(view.problem)}"'
+        return f'<p data-number="{view.number}" {source_of(view.source)} {problem} hidden></p>'
     title = escape(view.source.document.title)
     return (
         f'<section class="docqa-page" data-number="{view.number}" data-page="{view.picture.page}" '

@@ -10,7 +10,7 @@ from itertools import takewhile
 from math import sqrt
 
 import pypdfium2.raw as pdfium
-from pypdfium2 import PdfDocument, PdfPage
+from pypdfium2 import PdfPage
 
 from docqa.reading.pdf.extracting import Box, clean, open_pdf, read_characters
 
@@ -59,45 +59,13 @@ def render_picture(path: str, data: bytes, page: int, marks: Sequence[Mark] = ()
         width, height = shown.get_size()
         scale = min(WIDEST / width, sqrt(MOST_PIXELS / (width * height)), MOST_SCALE)
         places = [place for before, words in marks for place in _rectangles(shown, words, before)]
-        return Picture(page, len(pdf), width, height, tuple(places), _image(shown, scale, MOST_BYTES))
+        return Picture(page, len(pdf), width, height, tuple(places), _image(shown, scale))
 
 
-def render_page(path: str, data: bytes, page: int, *, scale: float = 1.5) -> bytes:
-    """Render a page, 1 the first, as PNG with ``scale`` pixels a point.
-
-    Raises:
-        DocumentReadError: the PDF cannot be opened.
-        IndexError: it has no such page.
-    """
-    with open_pdf(path, data) as pdf:
-        _check(pdf, page)
-        return _image(pdf[page - 1], scale)
-
-
-def find_rectangles(path: str, data: bytes, page: int, words: str) -> list[Box]:
-    """Find where words of the document's text stand on a page, as left, top, right and bottom of each piece of a line.
-
-    In points from the page's upper left corner, as it is shown. White space, marks and divided words do not matter, nor
-    do other words between them, such as those of another column. Of several places, the first counts.
-
-    Raises:
-        DocumentReadError: the PDF cannot be opened.
-        IndexError: it has no such page.
-    """
-    with open_pdf(path, data) as pdf:
-        _check(pdf, page)
-        return _rectangles(pdf[page - 1], words)
-
-
-def _check(pdf: PdfDocument, page: int) -> None:
-    if not 1 <= page <= len(pdf):
-        raise IndexError(f"there is no page {page} of {len(pdf)}")
-
-
-def _image(page: PdfPage, scale: float, most: int | None = None) -> bytes:
+def _image(page: PdfPage, scale: float) -> bytes:
     picture, file = page.render(scale=scale).to_pil().convert("RGB"), io.BytesIO()
     picture.save(file, "PNG")
-    if most is not None and file.tell() > most:
+    if file.tell() > MOST_BYTES:
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=85)
     return file.getvalue()
