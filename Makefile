@@ -20,7 +20,7 @@ help:
 	@echo "make install        only make the environment in $(VENV)"
 	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
 	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
-	@echo "make bench-reading  measure how files are read, beside two other libraries, if the files are beside the project (minutes)"
+	@echo "make bench-reading  measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
 	@echo "make clean          remove the environments and the caches; corpus/ and embeddings/ stay"
 
 install: $(VENV)/installed
@@ -71,9 +71,9 @@ bench-peers: $(PEERS)/installed
 	$(PEERS)/bin/python benchmarks/quality.py --json $(FIGURES) >/dev/null
 	$(PEERS)/bin/python benchmarks/peers.py --json $(FIGURES)
 
-$(READING_PEERS)/installed: benchmarks/reading-peers-requirements.txt
+$(READING_PEERS)/installed: benchmarks/reading-peers-requirements.txt constraints.txt
 	$(PYTHON) -m venv $(READING_PEERS)
-	$(READING_PEERS)/bin/pip install --quiet --requirement $<
+	$(READING_PEERS)/bin/pip install --quiet --constraint constraints.txt --requirement $<
 	@touch $@
 
 bench-reading: $(VENV)/installed-dev $(READING_PEERS)/installed

@@ -18,7 +18,7 @@ from reading_answers import measure_answers
 from word_order import find_words, order_f1
 
 DOCUMENTS = Path(__file__).parents[2] / "shared/eval/documents"
-PEERS = ("kreuzberg", "markitdown")
+PEERS = ("kreuzberg", "markitdown", "docling")
 POLICY = "txt/debian-policy.txt"
 SPEECH = "pdf/state_of_the_union_2024.pdf"
 PAIRS = {

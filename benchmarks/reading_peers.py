@@ -25,9 +25,21 @@ def markitdown() -> Read:
     return lambda path: str(converter.convert(path).text_content)
 
 
+def docling() -> Read:
+    """Set up docling without models, which it would fetch: of a PDF it then gives the lines, in the parser's order."""
+    from docling.datamodel.base_models import InputFormat
+    from docling.datamodel.pipeline_options import NativePdfPipelineOptions
+    from docling.document_converter import DocumentConverter, PdfFormatOption
+    from docling.pipeline.native_pdf_pipeline import NativePdfPipeline
+
+    pdf = PdfFormatOption(pipeline_cls=NativePdfPipeline, pipeline_options=NativePdfPipelineOptions())
+    converter = DocumentConverter(format_options={InputFormat.PDF: pdf})
+    return lambda path: str(converter.convert(path).document.export_to_text())
+
+
 def main(name: str, *paths: str) -> None:
     """Print a line for each file: its path, its text or why there is none, and the CPU seconds that reading it took."""
-    read = {"kreuzberg": kreuzberg, "markitdown": markitdown}[name]()
+    read = {"kreuzberg": kreuzberg, "markitdown": markitdown, "docling": docling}[name]()
     for path in paths:
         started, text, problem = time.process_time(), "", ""
         try:

@@ -48,7 +48,15 @@ def test_every_document_is_listed_with_what_is_known_of_it():
     assert re.search(r"Beta Changed on diskb\.mdMarkdown · 1 passage · changed 9 September 2001 at \d\d:\d\d", text)
     assert "Alpha Deleted on disknotes/a.pdfPDF · 12 pages · 1,203 passages" in text
     assert "new.txt New, not embedded yetPlain text" in text
-    assert "1 file skippeda.binnot text" in text
+    assert text.endswith("1 file skippeda.binnot textRemove")
+
+
+def test_a_document_read_in_part_is_not_called_skipped_and_is_removed_where_it_is_listed():
+    part = SkippedDocument("b.md", "page 2 is damaged", in_part=True)
+    reading = Reading(render_listing(replace(OVERVIEW, summary=replace(SUMMARY, skipped=(part, *SUMMARY.skipped)))))
+    assert reading.text.endswith("1 file skippeda.binnot textRemove1 file read in partb.mdpage 2 is damaged")
+    removing = [one["data-document"] for tag, one in reading.elements if one.get("data-action") == "confirm"]
+    assert removing == ["b.md", "new.txt", "a.bin"]
 
 
 def test_documents_are_listed_by_name_and_what_is_indexed_can_be_opened_and_what_is_there_removed():

@@ -44,6 +44,7 @@ from docqa.types import (
 )
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" <img src=x onerror=alert(1)> **bold** [link](http://example.org)"
+PART = SkippedDocument("a.pdf", "page 2 is damaged", in_part=True)
 VOID = {"img", "br", "input"}
 
 
@@ -433,12 +434,12 @@ def test_without_an_index_the_page_says_what_to_do():
 
 def test_the_header_says_what_is_indexed_and_how_much_was_skipped():
     summary = StoreSummary(
-        "1", "makers/small-model", 1, 1204, datetime.now(UTC), (SkippedDocument("a.bin", "not text"),)
+        "1", "makers/small-model", 1, 1204, datetime.now(UTC), (PART, SkippedDocument("b.bin", "not text"), PART)
     )
     reading = Reading(render_header(Overview(summary, (IndexedDocument("a.md", "Alpha", (), 1204),))))
 
     assert "1 document · 1,204 passages · small-model · synced today at " in reading.text
-    assert "1 skipped" in reading.text
+    assert reading.text.endswith("· 1 skipped · 2 read in part")
 
 
 def test_changes_on_disk_are_noticed_once_there_is_an_index():
@@ -452,7 +453,12 @@ def test_changes_on_disk_are_noticed_once_there_is_an_index():
 
 def test_a_sync_shows_how_far_it_is_and_what_it_did():
     report = SyncReport(
-        CorpusDiff(("b.md",), (), (), ("a.md",)), (SkippedDocument("c.bin", "not text"),), 80, 12, 1.234
+        CorpusDiff(("b.md",), (), (), ("a.md",)),
+        (PART, SkippedDocument("c.bin", "not text"), SkippedDocument("known.bin", "not text")),
+        80,
+        12,
+        1.234,
+        newly_skipped=(PART, SkippedDocument("c.bin", "not text")),
     )
 
     assert '<progress id="docqa-progress" value="3" max="12"></progress>' in render_sync(SyncState(3, 12))
@@ -460,7 +466,8 @@ def test_a_sync_shows_how_far_it_is_and_what_it_did():
     assert "Reading… 3 of 12 documents" in render_sync(SyncState(3, 12, "reading"))
     done = Reading(render_sync(SyncState(report=report))).text
     assert done.startswith("Done in 1.2 s: 1 document new; 12 of 80 passages embedded.")
-    assert "c.bin: not text" in done
+    assert "1 file skippedc.bin: not text1 file read in parta.pdf: page 2 is damaged" in done
+    assert "known.bin" not in done
 
 
 def test_numbers_and_times_are_put_into_words():

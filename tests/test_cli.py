@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from conftest import write_corpus
 from docqa.answering import UNCALIBRATED
 from docqa.cli import _allows_edits, _parser, main
 from docqa.printing import print_answer
+from docqa.reading import read_document
 from docqa.store import read_manifest, write_lock
 from docqa.types import Answer, Chunking
 
@@ -42,6 +44,50 @@ def test_sync_says_what_it_did(folders: list[str], capsys: pytest.CaptureFixture
     out, err = capsys.readouterr()
     assert out.startswith("3 added, 0 changed, 0 removed, 0 unchanged; 4 of 4 passages embedded in ")
     assert err == "skipped photo.jpg: docqa does not read .jpg; save it in a format it reads, as .docx, .html or .txt\n"
+
+
+@pytest.fixture
+def damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the second page of one document be damaged."""
+
+    def read_most(path: str, data: bytes, digest: str) -> docqa.Document:
+        return replace(read_document(path, data, digest), unread="page 2 is damaged" if path == "cake.md" else "")
+
+    monkeypatch.setattr("docqa.isolation.read_document", read_most)
+
+
+@pytest.mark.usefixtures("damaged")
+def test_what_is_skipped_is_said_in_full_once(
+    folders: list[str], capsys: pytest.CaptureFixture[str], corpus: Path
+) -> None:
+    def said() -> list[str]:
+        assert main(["sync", *folders]) == 0
+        return capsys.readouterr().err.splitlines()
+
+    write_corpus(corpus, {"a.txt": "", "b.txt": ""})
+    empty = "skipped {}: the file is empty"
+    assert said() == [empty.format("a.txt"), empty.format("b.txt"), "read in part cake.md: page 2 is damaged"]
+    still = "2 files still skipped, 1 file still read in part; 'docqa status' lists them"
+    assert said() == [still]
+    write_corpus(corpus, {"c.txt": ""})
+    assert said() == [empty.format("c.txt"), still]
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (corpus / name).unlink()
+    assert said() == ["1 file still read in part; 'docqa status' lists it"]
+
+
+@pytest.mark.usefixtures("damaged")
+def test_status_tells_what_is_read_in_part_from_what_is_skipped(
+    folders: list[str], capsys: pytest.CaptureFixture[str], corpus: Path
+) -> None:
+    write_corpus(corpus, {"a.txt": ""})
+    main(["sync", *folders])
+    capsys.readouterr()
+    assert main(["status", *folders]) == 0
+    assert capsys.readouterr().out.splitlines()[4:] == [
+        "skipped    a.txt: the file is empty",
+        "read in part cake.md: page 2 is damaged",
+    ]
 
 
 def test_sync_json(folders: list[str], capsys: pytest.CaptureFixture[str]) -> None:

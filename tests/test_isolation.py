@@ -17,7 +17,7 @@ import pytest
 import docqa
 import faulty_reader
 from conftest import FakeEmbedder, write_corpus
-from docqa import CorpusError, Document
+from docqa import CorpusError, Document, isolation
 from docqa.corpus import digest
 from docqa.isolation import Unread, process, read_isolated
 from docqa.isolation.process import Failure, ReadingProcess
@@ -209,7 +209,7 @@ def test_an_interrupted_sync_leaves_no_process(tmp_path: Path, store: Path, fake
     corpus = write_corpus(tmp_path / "corpus", {"a.csv": "hang", "b.csv": "hang", "c.csv": "exit"})
 
     def interrupt(done: int, total: int, activity: str) -> None:
-        while len(processes()) < min(2, len(os.sched_getaffinity(0))):
+        while len(processes()) < min(2, isolation._most_processes()):
             time.sleep(0.01)
         raise KeyboardInterrupt
 
@@ -281,6 +281,37 @@ def test_plain_text_starts_no_process(
     monkeypatch.setattr(subprocess, "Popen", start)
     assert docqa.sync(corpus, store, embedder=fake).passages == 5
     assert docqa.sync(corpus, store, embedder=fake).embedded == 0
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gib", "files", "expected"),
+    [
+        (1, 64, 20, 1),
+        (4, 64, 20, 4),
+        (16, 64, 20, 8),
+        (16, 64, 3, 3),
+        (8, 1.9, 20, 1),
+        (8, 3.8, 20, 1),
+        (8, 7.7, 20, 2),
+    ],
+)
+def test_processors_and_memory_say_how_many_processes_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpus: int, gib: float, files: int, expected: int
+) -> None:
+    made: list[ReadingProcess] = []
+
+    class Counted(ReadingProcess):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(isolation, "ReadingProcess", Counted)
+    monkeypatch.setattr(isolation, "usable_cpus", lambda: cpus)
+    monkeypatch.setattr(isolation, "usable_memory", lambda: int(gib * 2**30))
+    corpus = write_corpus(tmp_path / "corpus", {f"{number}.txt": "Words." for number in range(files)})
+    with read_isolated(corpus, [f"{number}.txt" for number in range(files)]) as outcomes:
+        assert [outcome.text for outcome in outcomes if isinstance(outcome, Document)] == ["Words."] * files
+    assert len(made) == expected
 
 
 def test_an_unforeseen_error_of_a_plain_reader_stops_nothing(

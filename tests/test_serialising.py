@@ -21,8 +21,14 @@ HIT_JSON = {
 }
 DIFF = CorpusDiff(("a.md",), ("b.md", "c.md"), (), ("d.md",))
 DIFF_JSON = {"added": ["a.md"], "changed": ["b.md", "c.md"], "removed": [], "unchanged": ["d.md"]}
-SKIPPED = (SkippedDocument("x\n.md", "the file is empty"),)
-SKIPPED_JSON = [{"path": "x\n.md", "reason": "the file is empty"}]
+SKIPPED = (
+    SkippedDocument("x\n.md", "the file is empty"),
+    SkippedDocument("y.pdf", "page 2 is damaged", in_part=True),
+)
+SKIPPED_JSON = [
+    {"path": "x\n.md", "reason": "the file is empty", "in_part": False},
+    {"path": "y.pdf", "reason": "page 2 is damaged", "in_part": True},
+]
 
 
 def same(value: object, expected: object) -> bool:

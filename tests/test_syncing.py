@@ -187,12 +187,30 @@ def test_pages_that_cannot_be_read_are_reported_again_and_again(
         return replace(read_document(path, data, digest), unread=unread)
 
     monkeypatch.setattr("docqa.isolation.read_document", read_most)
-    expected = (SkippedDocument("cake.md", "page 2 is damaged"),)
-    assert docqa.sync(corpus, store, embedder=fake).skipped == expected
-    assert docqa.sync(corpus, store, embedder=fake).skipped == expected
+    expected = (SkippedDocument("cake.md", "page 2 is damaged", in_part=True),)
+    first, second = (docqa.sync(corpus, store, embedder=fake) for _ in range(2))
+    assert (first.skipped, first.newly_skipped) == (expected, expected)
+    assert (second.skipped, second.newly_skipped) == (expected, ())
     (corpus / "new.txt").write_text("New words.")
     report = docqa.sync(corpus, store, embedder=fake)
     assert (report.skipped, report.diff.unchanged) == (expected, ALL)
+
+
+def test_what_was_skipped_before_is_no_news(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    def news(**options: bool) -> list[str]:
+        return [one.path for one in docqa.sync(corpus, store, embedder=fake, **options).newly_skipped]
+
+    write_corpus(corpus, {"bad.txt": "\x00\x00", "photo.jpg": "x"})
+    assert news() == ["bad.txt", "photo.jpg"]
+    assert news() == []
+    assert news(force=True) == []
+    write_corpus(corpus, {"scan.jpg": "x", "new.txt": "New words."})
+    assert news() == ["scan.jpg"]
+    write_corpus(corpus, {"bad.txt": "\x00 changed, and as bad"})
+    assert news() == ["bad.txt"]
+    write_corpus(corpus, {"bad.txt": ""})
+    assert news() == ["bad.txt"]
+    assert news() == []
 
 
 def test_a_skipped_file_that_is_mended_is_added(corpus: Path, store: Path, fake: FakeEmbedder) -> None:

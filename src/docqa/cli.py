@@ -96,7 +96,7 @@ def status(options: argparse.Namespace) -> int:
         print(f"model      {summary.model}")
         print(f"synced     {summary.synced.astimezone():%Y-%m-%d %H:%M:%S %Z}")
         for skipped in summary.skipped:
-            print(f"skipped    {printable(skipped.path)}: {printable(skipped.reason)}")
+            print(f"{skipped.state:<10} {printable(skipped.path)}: {printable(skipped.reason)}")
         print_diff(diff)
     return STALE if diff else 0
 

@@ -31,7 +31,7 @@ class Reading:
         if not isinstance(outcome, Unread):
             self.documents[path] = outcome
             if unread := outcome[0].unread:
-                self.skipped.append(SkippedDocument(path, unread))
+                self.skipped.append(SkippedDocument(path, unread, in_part=True))
             return
         self.skipped.append(SkippedDocument(path, outcome.reason))
         if outcome.digest:  # the bytes are to blame, so there is no use in trying the same ones again

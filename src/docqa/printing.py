@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 
 from docqa.answering import UNCALIBRATED, VERDICTS
@@ -52,9 +53,14 @@ def describe_report(report: SyncReport) -> str:
 
 
 def print_skipped(report: SyncReport) -> None:
-    """Print the skipped files and why, to stderr."""
-    for skipped in report.skipped:
-        print(f"skipped {printable(skipped.path)}: {printable(skipped.reason)}", file=sys.stderr)
+    """Print the files that are skipped or read in part, and why, to stderr; those known before are only counted."""
+    for skipped in report.newly_skipped:
+        print(f"{skipped.state} {printable(skipped.path)}: {printable(skipped.reason)}", file=sys.stderr)
+    known = sorted(set(report.skipped) - set(report.newly_skipped), key=lambda one: one.in_part)
+    if known:
+        counts = Counter(one.state for one in known).items()
+        said = ", ".join(f"{number:,} file{'s' * (number > 1)} still {state}" for state, number in counts)
+        print(f"{said}; 'docqa status' lists {'them' if len(known) > 1 else 'it'}", file=sys.stderr)
 
 
 def print_diff(diff: CorpusDiff) -> None:

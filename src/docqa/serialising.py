@@ -82,7 +82,7 @@ def _quote(quote: Quote) -> JSON:
 
 
 def _skipped(skipped: SkippedDocument) -> JSON:
-    return {"path": skipped.path, "reason": skipped.reason}
+    return {"path": skipped.path, "reason": skipped.reason, "in_part": skipped.in_part}
 
 
 def _span(span: Span) -> list[int]:

@@ -118,7 +118,9 @@ def sync(
                 corpus, plan.read, embedder=plan.embedder, chunking=plan.chunking, progress=progress
             )
             report = _carry_out(plan, reading, embeddings, progress)
-    return replace(report, seconds=time.perf_counter() - started)
+    known, touched = set(manifest.skipped if manifest else ()), {*plan.diff.added, *plan.diff.changed}
+    newly_skipped = tuple(one for one in report.skipped if one not in known or one.path in touched)
+    return replace(report, newly_skipped=newly_skipped, seconds=time.perf_counter() - started)
 
 
 @dataclass(frozen=True, slots=True)

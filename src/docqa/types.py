@@ -251,21 +251,31 @@ class CorpusDiff:
 
 @dataclass(frozen=True, slots=True)
 class SkippedDocument:
-    """A file of the corpus that is not indexed, and why."""
+    """A file of the corpus that is not indexed, or only ``in_part``, as a PDF with damaged pages, and why."""
 
     path: str
     reason: str
+    in_part: bool = False
+
+    @property
+    def state(self) -> str:
+        """Say what came of the file."""
+        return "read in part" if self.in_part else "skipped"
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a sync did: ``passages`` are in the index now, ``embedded`` of them were embedded by this sync."""
+    """What a sync did: ``passages`` are in the index now, ``embedded`` of them were embedded by this sync.
+
+    ``newly_skipped`` are those of the ``skipped`` that are new, changed, or were skipped for another reason before.
+    """
 
     diff: CorpusDiff
     skipped: tuple[SkippedDocument, ...]
     passages: int
     embedded: int
     seconds: float
+    newly_skipped: tuple[SkippedDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

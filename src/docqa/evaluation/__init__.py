@@ -8,7 +8,7 @@ The questions are a JSONL file, or a folder in BEIR form; docs/evaluation.md des
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from docqa.evaluation.reporting import (
 )
 from docqa.retrieval import Retriever
 from docqa.syncing import sync
-from docqa.types import Progress
+from docqa.types import Progress, SkippedDocument
 
 __all__ = [
     "Evaluation",
@@ -90,16 +90,16 @@ def prepare(
             retriever, skipped = _index(
                 Path(folder) / "corpus", Path(folder) / "embeddings", embedder, reranker, progress
             )
-            notes = [f"skipped {beir.names[path]}: {reason}" for path, reason in skipped.items()]
+            notes = [f"{one.state} {beir.names[one.path]}: {one.reason}" for one in skipped]
             yield Trial(beir.questions, retriever, beir.names, [*beir.notes, *notes])
             return
-        questions, skipped = read_questions(path), {}
+        questions, skipped = read_questions(path), ()
         if corpus_dir is None:
             retriever = Retriever.open(embeddings_dir, embedder=embedder, reranker=reranker)
         else:
             retriever, skipped = _index(corpus_dir, Path(folder) / "embeddings", embedder, reranker, progress)
         check_questions(path, questions, retriever)
-        notes = [f"skipped {path}: {reason}" for path, reason in skipped.items()]
+        notes = [f"{one.state} {one.path}: {one.reason}" for one in skipped]
         yield Trial(merge_questions(questions), retriever, notes=notes)
 
 
@@ -142,9 +142,9 @@ def _index(
     embedder: Embedder | None,
     reranker: Reranker | None,
     progress: Progress | None,
-) -> tuple[Retriever, dict[str, str]]:
-    """Index a corpus, and return the paths and reasons of what was skipped."""
+) -> tuple[Retriever, Sequence[SkippedDocument]]:
+    """Index a corpus, and return what was skipped too."""
     embedder = embedder or SentenceTransformerEmbedder()
     report = sync(corpus_dir, embeddings_dir, embedder=embedder, progress=progress)
     retriever = Retriever.open(embeddings_dir, embedder=embedder, reranker=reranker)
-    return retriever, {one.path: one.reason for one in report.skipped}
+    return retriever, report.skipped

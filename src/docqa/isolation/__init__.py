@@ -1,7 +1,6 @@
 """Isolation: documents are read in processes of their own, so that no file can crash, stall or starve docqa."""
 
 import logging
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -12,14 +11,15 @@ from threading import Thread
 
 from docqa.corpus import digest, read_bytes
 from docqa.errors import DocumentReadError
-from docqa.isolation.process import Failure, ReadingProcess
+from docqa.isolation.process import MEMORY, Failure, ReadingProcess
+from docqa.machine import usable_cpus, usable_memory
 from docqa.reading import is_plain, read_document
 from docqa.types import Document
 
 logger = logging.getLogger(__name__)
 
 MAX_PROCESSES = 8
-"""However many processors there are: each process may need much memory, and one thread divides what they read."""
+"""However large the machine is: one thread divides what they read."""
 SMALL = 100_000
 """Bytes of text that docqa reads itself, a second's work whatever stands there: starting a process takes a third."""
 
@@ -46,7 +46,7 @@ def read_isolated(corpus_dir: Path, paths: Sequence[str]) -> Iterator[Iterator[D
     """
     jobs: list[_Job] = [(path, Future()) for path in paths]
     waiting = deque(jobs)
-    processes = [ReadingProcess() for _ in range(min(_processors(), MAX_PROCESSES, len(jobs)))]
+    processes = [ReadingProcess() for _ in range(min(_most_processes(), len(jobs)))]
     # a thread each; daemons, for Python would wait for others when it is told to end
     threads = [Thread(target=_read_each, args=(corpus_dir, waiting, one), daemon=True) for one in processes]
     try:
@@ -62,9 +62,9 @@ def read_isolated(corpus_dir: Path, paths: Sequence[str]) -> Iterator[Iterator[D
                 thread.join()
 
 
-def _processors() -> int:
-    """Count the processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _most_processes() -> int:
+    """Count the processes that may run: one a processor, if what each may fill leaves as much for everything else."""
+    return max(1, min(usable_cpus(), usable_memory() // MEMORY - 1, MAX_PROCESSES))
 
 
 def _read_each(corpus_dir: Path, waiting: deque[_Job], process: ReadingProcess) -> None:

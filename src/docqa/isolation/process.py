@@ -19,7 +19,7 @@ from docqa.types import Block, BlockKind, Document, PageStart, Span
 READER = "docqa.reading.read_document"
 """The dotted name of the function that a process loads."""
 MEMORY = 2 * 2**30
-"""Bytes a process may fill, and a reply may have; two at once leave room on a machine of 8 GB."""
+"""Bytes a process may fill, and a reply may have; a machine of 8 GB has room for two at once."""
 SECONDS, SECONDS_PER_MB = 60, 10
 """Of computing, for any file and for each MB of it: several times what the slowest sound files need."""
 PATIENCE = 3

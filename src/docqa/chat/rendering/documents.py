@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from docqa.chat.rendering.marking import escape
-from docqa.chat.rendering.wording import count, moment
+from docqa.chat.rendering.wording import by_state, count, moment
 from docqa.chat.state import Overview
 from docqa.types import IndexedDocument, SkippedDocument, StoreSummary
 
@@ -67,7 +67,7 @@ def render_desk(suffixes: frozenset[str], most_bytes: int, *, read_only: bool) -
 
 
 def render_listing(overview: Overview) -> str:
-    """Render every document with what is known of it, and every file that was skipped."""
+    """Render every document with what is known of it, and every file that was skipped or read in part."""
     summary = overview.summary
     skipped = summary.skipped if summary else ()
     return (
@@ -170,13 +170,16 @@ def _remove(path: str, overview: Overview) -> str:
 
 
 def _skipped(skipped: Sequence[SkippedDocument], overview: Overview) -> str:
-    if not skipped:
-        return ""
-    indexed = {document.path for document in overview.documents}  # of which a page, say, was not read
-    items = "".join(
-        f'<li class="docqa-row"><div class="docqa-row-main"><p>{escape(one.path)}</p>'
-        f'<p class="docqa-facts">{escape(one.reason)}</p></div>'
-        f"{'' if one.path in indexed else _remove(one.path, overview)}</li>"
-        for one in skipped
+    lists = ""
+    for state, files in by_state(skipped).items():
+        items = "".join(_skipped_row(one, overview) for one in files)
+        lists += f'<h3>{count(len(files), "file")} {state}</h3><ul class="docqa-rows">{items}</ul>'
+    return lists
+
+
+def _skipped_row(skipped: SkippedDocument, overview: Overview) -> str:
+    return (
+        f'<li class="docqa-row"><div class="docqa-row-main"><p>{escape(skipped.path)}</p>'
+        f'<p class="docqa-facts">{escape(skipped.reason)}</p></div>'
+        f"{'' if skipped.in_part else _remove(skipped.path, overview)}</li>"  # that stands with the indexed ones
     )
-    return f'<h3>{count(len(skipped), "file")} skipped</h3><ul class="docqa-rows">{items}</ul>'

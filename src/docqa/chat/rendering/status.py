@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from docqa.chat.rendering.marking import escape
-from docqa.chat.rendering.wording import changes, count, moment, outcome
+from docqa.chat.rendering.wording import by_state, changes, count, moment, outcome
 from docqa.chat.state import Feedback, Overview, SyncState
-from docqa.types import IndexedDocument, SkippedDocument, StoreSummary
+from docqa.types import IndexedDocument, StoreSummary, SyncReport
 
 MOST_DOCUMENTS = 200
 """How many documents are listed by name."""
@@ -29,7 +29,7 @@ def render_notice(overview: Overview) -> str:
 def render_sync(state: SyncState) -> str:
     """Render how far a sync is, what it did, or what stopped it."""
     if state.report:
-        return _message("docqa-done", escape(outcome(state.report)) + _skipped(state.report.skipped))
+        return _message("docqa-done", escape(outcome(state.report)) + _skipped(state.report))
     if state.problem:
         return _message("docqa-problem", escape(state.problem))
     if state.waiting:
@@ -85,8 +85,8 @@ def _summary_line(summary: StoreSummary) -> str:
         f'<span title="{escape(summary.model)}">{escape(summary.model.rsplit("/", 1)[-1])}</span>',
         f'<time datetime="{summary.synced.isoformat()}">synced {moment(summary.synced, datetime.now(UTC))}</time>',
     ]
-    if summary.skipped:
-        parts.append(f'<span class="docqa-warning">{len(summary.skipped):,} skipped</span>')
+    for state, files in by_state(summary.skipped).items():
+        parts.append(f'<span class="docqa-warning">{len(files):,} {state}</span>')
     return ' <span aria-hidden="true">·</span> '.join(parts)
 
 
@@ -97,8 +97,10 @@ def _message(kind: str, content: str, *, role: str = "status") -> str:
     )
 
 
-def _skipped(skipped: Sequence[SkippedDocument]) -> str:
-    if not skipped:
-        return ""
-    items = "".join(f"<li><strong>{escape(one.path)}</strong>: {escape(one.reason)}</li>" for one in skipped)
-    return f'<div class="docqa-skipped"><h3>{count(len(skipped), "document")} skipped</h3><ul>{items}</ul></div>'
+def _skipped(report: SyncReport) -> str:
+    """Render why files were skipped or read in part; the Documents tab has those that were so before."""
+    lists = ""
+    for state, files in by_state(report.newly_skipped).items():
+        items = "".join(f"<li><strong>{escape(one.path)}</strong>: {escape(one.reason)}</li>" for one in files)
+        lists += f'<div class="docqa-skipped"><h3>{count(len(files), "file")} {state}</h3><ul>{items}</ul></div>'
+    return lists

@@ -1,9 +1,10 @@
 """Plain words for numbers: counts, times, strengths, and what an answer comes to."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from docqa.answering import VERDICTS
-from docqa.types import Answer, CorpusDiff, Hit, SyncReport
+from docqa.types import Answer, CorpusDiff, Hit, SkippedDocument, SyncReport
 
 NEAR_BEST = 0.85
 HALF_BEST = 0.5
@@ -53,6 +54,14 @@ def outcome(report: SyncReport) -> str:
     did = changes(report.diff) if report.diff else "Nothing had changed"
     embedded = f"{report.embedded:,} of {count(report.passages, 'passage')} embedded"
     return f"Done in {report.seconds:.1f} s: {did[0].lower()}{did[1:]}; {embedded}."
+
+
+def by_state(skipped: Iterable[SkippedDocument]) -> dict[str, list[SkippedDocument]]:
+    """Part the files that were skipped from those that were read in part."""
+    found: dict[str, list[SkippedDocument]] = {}
+    for one in sorted(skipped, key=lambda one: (one.in_part, one.path)):
+        found.setdefault(one.state, []).append(one)
+    return found
 
 
 def moment(time: datetime, now: datetime) -> str:
