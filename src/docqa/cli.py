@@ -17,7 +17,8 @@ import docqa
 from docqa.answering import ANSWERED_FROM
 from docqa.chunking import DEFAULT_CHUNKING
 from docqa.errors import CorpusError, DocqaError, StoreError
-from docqa.printing import describe_report, print_answer, print_diff, print_hit, print_json, print_skipped, printable
+from docqa.neutralising import printable, printable_name
+from docqa.printing import describe_report, print_answer, print_diff, print_hit, print_json, print_skipped
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
 from docqa.store import check_files, read_manifest
 from docqa.types import Activity, Chunking, Progress, SyncReport
@@ -96,7 +97,7 @@ def status(options: argparse.Namespace) -> int:
         print(f"model      {summary.model}")
         print(f"synced     {summary.synced.astimezone():%Y-%m-%d %H:%M:%S %Z}")
         for skipped in summary.skipped:
-            print(f"{skipped.state:<10} {printable(skipped.path)}: {printable(skipped.reason)}")
+            print(f"{skipped.state:<10} {printable_name(skipped.path)}: {printable(skipped.reason)}")
         print_diff(diff)
     return STALE if diff else 0
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from docqa.errors import CorpusNotFoundError, DocumentEditError, DocumentReadError
 from docqa.naming import fold, safe_name
+from docqa.neutralising import neutral_name
 from docqa.types import SkippedDocument
 
 MAX_BYTES = 50_000_000
@@ -184,7 +185,7 @@ def _free_name(corpus_dir: Path, name: str, data: bytes) -> str:
         if file is None:
             return candidate
         if _is_same(file, data):
-            raise DocumentEditError("add", name, f"it is there already, as '{file.name}'")
+            raise DocumentEditError("add", name, f"it is there already, as '{neutral_name(file.name)}'")
     raise AssertionError("numbers do not end")
 
 
