@@ -1,11 +1,13 @@
 """Hostile documents, names and questions in a real Chromium: nothing of them runs, asks anyone or is lost to sight."""
 
 from collections.abc import Iterator
+from html import escape
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from docqa.neutralising import neutral, neutral_name, one_line
+from docqa.reading import read_document
 from payloads import ADDRESSES, HANDLERS, PAYLOADS, SCRIPTS, VECTORS
 from test_chat_page import ask, browser, last_answer, open_page, serve  # noqa: F401
 from test_chat_rendering import shown_everywhere
@@ -53,8 +55,10 @@ def blank(browser: Browser) -> Iterator[Watched]:  # noqa: F811
     context.close()
 
 
-def test_there_are_more_than_200_payloads() -> None:
+def test_there_are_more_than_200_payloads_and_titles_hold_them() -> None:
     assert len(set(PAYLOADS)) == len(PAYLOADS) >= 200
+    titles = " ".join(shown_titles())
+    assert [payload for payload in PAYLOADS if one_line(neutral(payload)) not in titles] == []
 
 
 @pytest.mark.parametrize("payload", [SCRIPTS[0], HANDLERS[0], VECTORS[0]])
@@ -92,17 +96,31 @@ def by_length(longest: int) -> list[list[str]]:
     return found
 
 
-DOCUMENTS = {
-    " ".join([f"{number}", *payloads]).replace("/", "\u2215").encode()[:240].decode(errors="ignore") + ".md": (
-        f"# Weapon {number} {one_line(' '.join(payloads))}\n\n" + "\n\n".join(f"Item: {one}" for one in payloads) + "\n"
-    )
+def file_name(number: int, payloads: list[str]) -> str:
+    return f"{number} {' '.join(payloads)}".replace("/", "\u2215").encode()[:240].decode(errors="ignore") + ".html"
+
+
+TITLED = {
+    file_name(number, payloads): f"<title>{escape(' '.join(payloads))}</title><p>Here stands nothing of note.</p>"
     for number, payloads in enumerate(by_length(220))
 }
+HALF = len(PAYLOADS) // 2
+TEXTS = {
+    f"{name}.md": f"# {name}\n\n" + "\n\n".join(f"Item: {payload}" for payload in payloads) + "\n"
+    for name, payloads in (("Armoury", PAYLOADS[:HALF]), ("Magazine", PAYLOADS[HALF:]))
+}
+DOCUMENTS = TITLED | TEXTS
+
+
+def shown_titles() -> list[str]:
+    """List the documents' titles as the page is to show them."""
+    titles = (read_document(name, text.encode(), "0" * 64).title for name, text in TITLED.items())
+    return [one_line(neutral(title)) for title in titles]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory):
-    skipped = {name.removesuffix(".md") + ".bin": "no document" for name in list(DOCUMENTS)[:10]}
+    skipped = {name.removesuffix(".html") + ".bin": "no document" for name in list(TITLED)[:10]}
     yield from serve(tmp_path_factory.mktemp("hostile"), DOCUMENTS | skipped)
 
 
@@ -116,20 +134,16 @@ def test_hostile_documents_names_titles_and_questions_are_shown_as_words_and_do_
     page.reload()
     expect(page.locator(".docqa-welcome")).to_be_visible(timeout=30_000)
 
-    names = words(page, "#docqa-welcome .docqa-path")
-    assert [name for name in DOCUMENTS if one_line(neutral_name(name)) not in names] == []
-    page.get_by_role("tab", name="Documents").click()
-    listed = words(page, "#docqa-listing")
-    assert [name for name in DOCUMENTS if one_line(neutral_name(name)) not in listed] == []
+    for place in ("#docqa-welcome", "#docqa-listing"):
+        listed = words(page, place)
+        assert [name for name in DOCUMENTS if one_line(neutral_name(name)) not in listed] == []
+        assert [title for title in shown_titles() if title not in listed] == []
     assert "10 files skipped" in listed
-    page.get_by_role("tab", name="Chat").click()
 
-    for button in range(0, len(DOCUMENTS), 9):  # some of the documents, and all there is in them
-        opener = page.locator("#docqa-welcome .docqa-documents button").nth(button)
-        path = opener.get_attribute("data-document")
-        opener.click()
-        expect(page.locator(".docqa-source .docqa-path")).to_have_text(one_line(neutral_name(path)))
-        assert words(page, ".docqa-source .docqa-document") == one_line(neutral(DOCUMENTS[path]))
+    for path, text in TEXTS.items():
+        page.locator("#docqa-welcome .docqa-documents button").get_by_text(path.removesuffix(".md"), exact=True).click()
+        expect(page.locator(".docqa-source .docqa-path")).to_have_text(path)
+        assert words(page, ".docqa-source .docqa-document") == one_line(neutral(text))
 
     for payloads in by_length(1900):
         question = one_line(" ".join(payloads))

@@ -99,6 +99,8 @@ def one_line(text: str) -> str:
 
 
 def _neutral(text: str, unseen: re.Pattern[str]) -> str:
+    if text.isascii() and text.isprintable():
+        return text  # nearly every name: lists have thousands
     return PILED.sub(_unpile, unseen.sub(_show, LINE_END.sub("\n", text)))
 
 
