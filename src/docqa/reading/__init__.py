@@ -13,6 +13,7 @@ from docqa.reading.mail import read_eml
 from docqa.reading.markdown import read_markdown
 from docqa.reading.opendocument import read_odt
 from docqa.reading.pdf import read_pdf
+from docqa.reading.pdf.tesseract import find_tesseract
 from docqa.reading.plain_text import read_plain_text
 from docqa.reading.recognising import recognise
 from docqa.reading.restructured_text import read_restructured_text
@@ -60,8 +61,14 @@ SUFFIXES = frozenset({*TEXT_READERS, *CONVERTERS, ".pdf"})
 RENDERED = frozenset({".pdf"})
 """Suffixes of the documents whose pages can be shown as pictures."""
 
-READER_VERSION = 3
+READER_VERSION = 4
 """To be raised when a reader gives other blocks for the same bytes: every document is then read anew."""
+
+
+def reader_version() -> str:
+    """Name what the readers are able to do: documents are read anew when it changes, as when Tesseract is installed."""
+    tesseract = find_tesseract()
+    return f"{READER_VERSION}, {tesseract}" if tesseract else str(READER_VERSION)
 
 
 def is_plain(path: str, data: bytes) -> bool:

@@ -77,12 +77,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's lines as they come in the file; if it has none, it may be a picture, or damaged."""
+    """A page's lines as they come in the file, or recognised in its picture; without, it may be one, or damaged."""
 
     number: int
     lines: list[Line]
     is_picture: bool = False
     is_damaged: bool = False
+    is_recognised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,12 @@ def extract_pages(path: str, document: pypdfium2.PdfDocument) -> Iterator[Page]:
                 yield Page(index + 1, lines, not lines and next(iter(page.get_objects()), None) is not None)
         except pypdfium2.PdfiumError:
             yield Page(index + 1, [], is_damaged=True)
+
+
+def has_text(page: pypdfium2.PdfPage) -> bool:
+    """Tell whether a page has text that can be seen, and so is no mere picture."""
+    with closing(page.get_textpage()) as text_page:
+        return bool(_lines(text_page, page.get_cropbox()))
 
 
 def extract_bookmarks(document: pypdfium2.PdfDocument) -> Iterator[Bookmark]:
