@@ -76,7 +76,8 @@ class Document:
 
     ``pages`` are in the order of the text, which need not be that of the pages: a footnote comes after the whole of a
     paragraph that goes on on the next page. ``unread`` says for people what of the file could not be read, such as a
-    scanned page; empty if nothing.
+    damaged page; empty if nothing. ``author`` and ``date``, in ISO 8601 as exactly as is known, are what the file says
+    of who wrote it and when; empty where it does not.
     """
 
     path: str
@@ -86,6 +87,8 @@ class Document:
     blocks: tuple[Block, ...]
     pages: tuple[PageStart, ...] = ()
     unread: str = ""
+    author: str = ""
+    date: str = ""
 
     def __getitem__(self, span: Span) -> str:
         return self.text[span.start : span.end]
@@ -289,6 +292,8 @@ class IndexedDocument:
     headings: tuple[str, ...]
     passages: int
     pages: int = 0
+    author: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,13 +174,13 @@ def _outcome(reply: Any, path: str, digest: str) -> Document | Failure:
         return _crash(_printable(reply["error"]))
     if "reason" in reply:
         return Failure(_printable(reply["reason"]))
-    title, text, unread = reply["title"], reply["text"], reply["unread"]
+    title, text, unread, author, date = (reply[name] for name in ("title", "text", "unread", "author", "date"))
     blocks = tuple(_block(len(text), *block) for block in reply["blocks"])
     pages = tuple(_page_start(*page) for page in reply["pages"])
-    "".join([title, text, unread]).encode()  # an error unless all are texts that can be stored
+    "".join([title, text, unread, author, date]).encode()  # an error unless all are texts that can be stored
     if not blocks:
         raise ValueError("no block")
-    return Document(path, digest, title, text, blocks, pages, unread)
+    return Document(path, digest, title, text, blocks, pages, unread, author, date)
 
 
 def _block(length: int, kind: Any, start: Any, end: Any, headings: Any, place: Any) -> Block:

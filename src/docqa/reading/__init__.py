@@ -12,6 +12,7 @@ from docqa.reading.html import read_html
 from docqa.reading.mail import read_eml
 from docqa.reading.markdown import read_markdown
 from docqa.reading.opendocument import read_odt
+from docqa.reading.origins import find_origin
 from docqa.reading.pdf import read_pdf
 from docqa.reading.pdf.tesseract import find_tesseract
 from docqa.reading.plain_text import read_plain_text
@@ -101,7 +102,8 @@ def read_document(path: str, data: bytes, digest: str) -> Document:
         raise DocumentReadError(path, "the file holds markup, but no words")
     # YAML can spell characters that are none, and these cannot be stored
     title = (title or PurePosixPath(path).stem).encode("utf-8", "replace").decode()
-    return Document(path, digest, title, text, tuple(blocks))
+    origin = find_origin(path, data, suffix)
+    return Document(path, digest, title, text, tuple(blocks), author=origin.author, date=origin.date)
 
 
 def _convert(path: str, data: bytes, suffix: str) -> tuple[str | None, str, list[Block]]:

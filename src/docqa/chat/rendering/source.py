@@ -51,7 +51,9 @@ def _ways(source: Source) -> str:
 def _place(source: Source) -> str:
     path = source.hit.passage.document if source.hit else source.document.path if source.document else ""
     locator = f'<span class="docqa-locator">{escape(source.hit.passage.locator)}</span>' if source.hit else ""
-    return f'<p class="docqa-place">{locator}<span class="docqa-path">{escape(path)}</span></p>'
+    written = [source.document.author, source.document.date] if source.document else []
+    origin = "".join(f'<span class="docqa-origin">{escape(fact)}</span>' for fact in written if fact)
+    return f'<p class="docqa-place">{locator}<span class="docqa-path">{escape(path)}</span>{origin}</p>'
 
 
 def _note(source: Source) -> str:

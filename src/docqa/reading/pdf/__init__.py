@@ -4,8 +4,9 @@ import re
 from pathlib import PurePosixPath
 
 from docqa.errors import DocumentReadError
+from docqa.reading.origins import make_origin
 from docqa.reading.pdf.drafting import Draft, Style, draft_blocks, find_style
-from docqa.reading.pdf.extracting import Page, extract_bookmarks, extract_pages, extract_title, open_pdf
+from docqa.reading.pdf.extracting import Page, extract_bookmarks, extract_metadata, extract_pages, open_pdf
 from docqa.reading.pdf.headings import find_levels, is_large, match_bookmarks
 from docqa.reading.pdf.ordering import order_lines
 from docqa.reading.pdf.running import drop_running_lines
@@ -15,6 +16,8 @@ from docqa.types import BlockKind, Document, PageStart
 
 TITLE = re.compile(r"(?!Microsoft |untitled)\S+ \S.*(?<!\.docx)(?<!\.doc)(?<!\.pdf)(?<!\.tex)", re.IGNORECASE)
 """What people give for a title, rather than what programs put there."""
+
+DATES = ("CreationDate", "ModDate")
 
 
 def read_pdf(path: str, data: bytes, digest: str) -> Document:
@@ -26,7 +29,8 @@ def read_pdf(path: str, data: bytes, digest: str) -> Document:
     with open_pdf(path, data) as pdf:
         pages = list(read_pictures(pdf, extract_pages(path, pdf)))
         bookmarks = list(extract_bookmarks(pdf))
-        title = extract_title(pdf)
+        title = extract_metadata(pdf, "Title")
+        origin = make_origin(*([extract_metadata(pdf, name) for name in names] for names in (("Author",), DATES)))
     unread = _describe_unread(pages)
     if not any(page.lines for page in pages):
         raise DocumentReadError(path, unread or "its pages are empty")
@@ -39,7 +43,9 @@ def read_pdf(path: str, data: bytes, digest: str) -> Document:
     _write(text, drafts, levels, title)
     recognised = {page.number for page in pages if page.is_recognised}
     starts = tuple(PageStart(start, page, page in recognised) for start, page in text.pages)
-    return Document(path, digest, title, str(text), tuple(text.blocks), starts, unread)
+    return Document(
+        path, digest, title, str(text), tuple(text.blocks), starts, unread, author=origin.author, date=origin.date
+    )
 
 
 def _describe_unread(pages: list[Page]) -> str:

@@ -150,10 +150,10 @@ def extract_bookmarks(document: pypdfium2.PdfDocument) -> Iterator[Bookmark]:
                 yield Bookmark(bookmark.level, " ".join(clean(bookmark.get_title()).split()), index + 1)
 
 
-def extract_title(document: pypdfium2.PdfDocument) -> str:
-    """Extract the title in a PDF's metadata, which may be empty or a mere file name."""
+def extract_metadata(document: pypdfium2.PdfDocument, name: str) -> str:
+    """Extract a value of a PDF's metadata, which may be empty, or, for a title, a mere file name."""
     try:
-        return " ".join(clean(document.get_metadata_value("Title")).split())
+        return " ".join(clean(document.get_metadata_value(name)).split())
     except UnicodeDecodeError:
         return ""
 
