@@ -11,7 +11,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install chat sync test lint types unit browser bench-quality bench-peers bench-reading clean
+.PHONY: help install chat sync test lint types unit browser tesseract bench-quality bench-peers bench-reading clean
 
 help:
 	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
@@ -49,13 +49,17 @@ lint: $(VENV)/installed-dev
 types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
-unit: $(VENV)/installed-dev browser
+unit: $(VENV)/installed-dev browser tesseract
 	$(BIN)/pytest
 
 # The page is tested in a real Chromium, taken from Debian's packages where there is none.
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| ($(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium >/dev/null)
+
+# Scans are read with the real Tesseract, taken from there too.
+tesseract:
+	@command -v tesseract >/dev/null || ($(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq tesseract-ocr >/dev/null)
 
 bench-quality: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/quality.py

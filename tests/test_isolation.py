@@ -140,7 +140,11 @@ def test_what_fails_once_only_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_faulty_reader_sets_every_field() -> None:
     document = faulty_reader.read("a.csv", b"partly sound", "d")
-    for value in (document, document.blocks[0]):  # so that the next test notices a field that is not carried over
+    for value in (
+        document,
+        document.blocks[0],
+        document.pages[0],
+    ):  # so that the next test notices a field that is not carried over
         assert [field.name for field in fields(value) if getattr(value, field.name) == field.default] == []
 
 
@@ -348,8 +352,15 @@ def test_readers_that_cannot_be_loaded_are_no_fault_of_the_files(
         docqa.sync(corpus, store, embedder=fake)
 
 
-GOOD = {"title": "T", "text": "Words.", "blocks": [["paragraph", 0, 6, [], ""]], "pages": [[0, 1]], "unread": ""}
-
+GOOD = {
+    "title": "T",
+    "text": "Words.",
+    "blocks": [["paragraph", 0, 6, [], ""]],
+    "pages": [[0, 1, False]],
+    "unread": "",
+    "author": "Ann",
+    "date": "",
+}
 
 WRONG_BLOCKS = [
     ["paragraph", 0, 7, [], ""],
@@ -370,7 +381,8 @@ WRONG_BLOCKS = [
         *(None, 3, "text", [], {}, {"text": "x"}),
         *(GOOD | {"title": "\ud800"}, GOOD | {"text": "\ud800 no"}),
         *(GOOD | {"title": 3}, GOOD | {"text": ["x"]}, GOOD | {"blocks": []}),
-        *(GOOD | {"pages": [[0.0, 1]]}, GOOD | {"pages": [[0, "1"]]}, GOOD | {"pages": [0]}, GOOD | {"unread": 3}),
+        *(GOOD | {"pages": [[0.0, 1, False]]}, GOOD | {"pages": [[0, "1", False]]}, GOOD | {"pages": [[0, 1, 0]]}),
+        *(GOOD | {"pages": [[0, 1]]}, GOOD | {"pages": [0]}, GOOD | {"unread": 3}, GOOD | {"author": ["Ann"]}),
         *(GOOD | {"blocks": [block]} for block in WRONG_BLOCKS),
     ],
 )

@@ -369,6 +369,14 @@ def test_what_is_off_the_page_or_too_small_to_be_seen_is_left_out() -> None:
     assert read(pdf(draw)).text == " ".join(WOODS)
 
 
+NO_TESSERACT = "but no text, as a scan does; install Tesseract ('apt install tesseract-ocr') and sync again"
+
+
+@pytest.fixture
+def no_tesseract(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+
 def picture(canvas: Canvas) -> None:
     canvas.rect(50, 50, 500, 700, fill=1)
 
@@ -380,24 +388,24 @@ def blank(canvas: Canvas) -> None:
 @pytest.mark.parametrize(
     ("pages", "expected"),
     [
-        ([picture], "page 1 holds a picture, but no text, as a scan does; recognise its text first (OCR)"),
+        ([picture], f"page 1 holds a picture, {NO_TESSERACT}"),
         (
             [picture, picture, blank, picture],
-            "pages 1–2, 4 hold pictures, but no text, as a scan does; recognise their text first (OCR)",
+            f"pages 1–2, 4 hold pictures, {NO_TESSERACT}",
         ),
         ([blank], "its pages are empty"),
     ],
 )
+@pytest.mark.usefixtures("no_tesseract")
 def test_a_pdf_without_text_is_refused_with_the_pages(pages: list[Callable[[Canvas], object]], expected: str) -> None:
     assert reason(pdf(*pages)) == expected
 
 
+@pytest.mark.usefixtures("no_tesseract")
 def test_pages_without_text_among_others_are_named() -> None:
     document = read(pdf(page("Words."), picture, blank, page("More words."), picture, picture))
     assert document.text == "Words.\n\nMore words."
-    assert document.unread == (
-        "pages 2, 5–6 hold pictures, but no text, as a scan does; recognise their text first (OCR)"
-    )
+    assert document.unread == f"pages 2, 5–6 hold pictures, {NO_TESSERACT}"
     assert [document.pages_of(block.span) for block in document.blocks] == [[1], [4]]
 
 
@@ -549,5 +557,6 @@ def test_real_documents_are_read(path: str, words: str) -> None:
 
 
 @needs_documents
+@pytest.mark.usefixtures("no_tesseract")
 def test_a_scan_is_refused() -> None:
     assert reason((DOCUMENTS / "edge_cases/file_scanned.pdf").read_bytes()).startswith("page 1 holds a picture")

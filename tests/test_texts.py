@@ -29,9 +29,9 @@ def document(path: str = "a.md", text: str = "One. Two.\n\nThree.") -> Document:
         Block("paragraph", Span(0, 9)),
         Block("list_item", Span(11, 17), headings=("H", "“é”"), place="row 1"),
     )
-    return Document(
-        path, f"digest of {path}", f"Title of {path}", text, blocks, (PageStart(0, 3), PageStart(11, 4)), "page 5"
-    )
+    pages = (PageStart(0, 3), PageStart(11, 4, recognised=True))
+    named = path, f"digest of {path}", f"Title of {path}"
+    return Document(*named, text, blocks, pages, "page 5", author="Ann", date="2025-03")
 
 
 def passages(of: Document) -> list[Passage]:
@@ -110,8 +110,8 @@ def test_documents_are_listed_by_path_with_their_headings_passages_and_pages(tmp
         texts.add(document("b.md"), passages(document("b.md")))
         texts.add(document("a.md"), [])
     assert Texts.open(tmp_path / "texts").documents() == [
-        IndexedDocument("a.md", "Title of a.md", (), 0, 4),
-        IndexedDocument("b.md", "Title of b.md", ("“é”",), 2, 4),
+        IndexedDocument("a.md", "Title of a.md", (), 0, 4, "Ann", "2025-03"),
+        IndexedDocument("b.md", "Title of b.md", ("“é”",), 2, 4, "Ann", "2025-03"),
     ]
 
 

@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 from hypothesis import given
@@ -95,6 +95,18 @@ PAGED = Document(
 )
 def test_the_pages_of_a_span_are_those_its_characters_stand_on(span: Span, locator: str) -> None:
     assert PAGED.locate(span) == locator
+
+
+def test_a_locator_says_which_words_are_recognised() -> None:
+    scanned = replace(PAGED, pages=(PageStart(0, 2), PageStart(20, 3, recognised=True), PageStart(44, 4)))
+    located = [scanned.locate(span) for span in (Span(0, 20), Span(13, 21), Span(20, 44), Span(44, 48), Span(0, 54))]
+    assert located == [
+        "page 2",
+        "§ Pricing › Refunds, pages 2–3, recognised text",
+        "§ Pricing › Refunds, page 3, recognised text",
+        "§ End, page 4",
+        "pages 2–4, recognised text",
+    ]
 
 
 def test_lines_are_counted_in_a_file_with_windows_newlines() -> None:

@@ -19,7 +19,8 @@ from docqa.chunking import DEFAULT_CHUNKING
 from docqa.errors import CorpusError, DocqaError, StoreError
 from docqa.printing import describe_report, print_answer, print_diff, print_hit, print_json, print_skipped, printable
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
-from docqa.store import check_files, read_manifest
+from docqa.store import TEXTS_FILE, check_files, read_manifest
+from docqa.texts import Texts
 from docqa.types import Activity, Chunking, Progress, SyncReport
 
 Parser = argparse.ArgumentParser
@@ -89,7 +90,8 @@ def status(options: argparse.Namespace) -> int:
     summary = manifest.summary()
     diff = docqa.diff(options.corpus, options.embeddings)
     if options.json:
-        print_json(status_to_json(summary, diff))
+        texts = Texts.open(Path(options.embeddings) / manifest.generation / TEXTS_FILE)
+        print_json(status_to_json(summary, diff, texts.documents()))
     else:
         print(f"documents  {summary.documents}")
         print(f"passages   {summary.passages}")

@@ -21,7 +21,7 @@ from docqa.errors import (
 from docqa.index import Index
 from docqa.matching import compress_tokens
 from docqa.preparing import Reading, embed, read_and_divide
-from docqa.reading import READER_VERSION, SUFFIXES
+from docqa.reading import SUFFIXES, reader_version
 from docqa.store import (
     TEXTS_FILE,
     Generation,
@@ -174,7 +174,7 @@ def _plan(
     if not force:
         check_model(manifest, embedder)
     found = _compare(listing, manifest)
-    if stored is None or force or chunking != manifest.chunking or manifest.reader_version != READER_VERSION:
+    if stored is None or force or chunking != manifest.chunking or manifest.reader_version != reader_version():
         return _Plan(listing, None if force else stored, embedder, chunking, found, (), every)
     read = tuple(sorted(found.added + found.changed))
     return _Plan(listing, stored, embedder, chunking, found, found.unchanged, read)
@@ -182,7 +182,7 @@ def _plan(
 
 def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
     known = {path: file.digest for path, file in manifest.documents.items()}
-    refused = manifest.refused if manifest.reader_version == READER_VERSION else {}
+    refused = manifest.refused if manifest.reader_version == reader_version() else {}
     digests = {path: file.digest for path, file in listing.files.items() if refused.get(path) != file.digest}
     return CorpusDiff(
         added=tuple(path for path in digests if path not in known),
@@ -267,7 +267,7 @@ def _manifest(plan: _Plan, reading: Reading, paths: list[str], index: Index) -> 
         model_digest=plan.embedder.digest,
         dimension=index.dimension,
         chunking=plan.chunking,
-        reader_version=READER_VERSION,
+        reader_version=reader_version(),
         documents={path: _file_state(plan, reading, path) for path in paths},
         refused=dict(sorted((still_refused | reading.refused).items())),
         skipped=tuple(sorted([*plan.listing.skipped, *reading.skipped, *known], key=_path)),

@@ -18,7 +18,7 @@ from docqa.types import Block, Document, IndexedDocument, PageStart, Passage, Sp
 SCHEMA = """
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, path TEXT UNIQUE, digest TEXT, title TEXT, text TEXT, blocks TEXT, pages TEXT,
-    unread TEXT
+    unread TEXT, author TEXT, date TEXT
 );
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY, document INTEGER REFERENCES documents, key BLOB,
@@ -28,7 +28,7 @@ CREATE INDEX passages_of_document ON passages (document, row);
 """
 MAX_HEADINGS = 150
 """Characters, some 35 tokens: with a passage of the default size they fit the default model."""
-OF_DOCUMENT = "path, digest, title, text, blocks, pages, unread"
+OF_DOCUMENT = "path, digest, title, text, blocks, pages, unread, author, date"
 PASSAGE = "SELECT d.path, d.title, p.headings, p.start, p.end, p.locator, p.text, p.sentences"
 LAST_PAGE = "coalesce((SELECT max(json_extract(value, '$[1]')) FROM json_each(pages)), 0)"
 OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
@@ -81,7 +81,8 @@ class Texts:
         """Append a document and its passages."""
         blocks = json.dumps([(b.kind, *astuple(b.span), b.headings, b.place) for b in document.blocks])
         pages = json.dumps([astuple(page) for page in document.pages])
-        row = (document.path, document.digest, document.title, document.text, blocks, pages, document.unread)
+        named = (document.path, document.digest, document.title, document.text)
+        row = (*named, blocks, pages, document.unread, document.author, document.date)
         self._insert(row, [(passage_key(passage), *_columns(passage)) for passage in passages])
 
     def copy(self, other: "Texts", path: str) -> None:
@@ -110,21 +111,21 @@ class Texts:
         found = self._fetch(f"SELECT {OF_DOCUMENT} FROM documents WHERE path = ?", path)
         if not found:
             raise KeyError(path)
-        path, digest, title, text, blocks, pages, unread = found[0]
+        path, digest, title, text, blocks, pages, *rest = found[0]
         starts = tuple(PageStart(*page) for page in json.loads(pages))
         kept = tuple(_block(*block) for block in json.loads(blocks))
-        return Document(path, digest, title, text, kept, starts, unread)
+        return Document(path, digest, title, text, kept, starts, *rest)
 
     def documents(self) -> list[IndexedDocument]:
         """List the documents by path, with their headings and numbers of passages."""
         rows = self._fetch(f"SELECT d.path, d.title, p.headings {OF_PASSAGES} ORDER BY d.path, p.row")
-        listed = self._fetch(f"SELECT path, title, {LAST_PAGE} FROM documents ORDER BY path")
-        passages: dict[str, list[str]] = {path: [] for path, _, _ in listed}
+        listed = self._fetch(f"SELECT path, title, {LAST_PAGE}, author, date FROM documents ORDER BY path")
+        passages: dict[str, list[str]] = {path: [] for path, *_ in listed}
         for path, _, headings in rows:
             passages[path].append(headings)
         return [
-            IndexedDocument(path, title, _last_headings(passages[path]), len(passages[path]), pages)
-            for path, title, pages in listed
+            IndexedDocument(path, title, _last_headings(passages[path]), len(passages[path]), *rest)
+            for path, title, *rest in listed
         ]
 
     def rows_by_key(self) -> dict[bytes, int]:
@@ -132,7 +133,7 @@ class Texts:
         return dict(self._fetch("SELECT key, row FROM passages ORDER BY row DESC"))
 
     def _insert(self, document: tuple[object, ...], passages: Sequence[tuple[object, ...]]) -> None:
-        insert = f"INSERT INTO documents ({OF_DOCUMENT}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        insert = f"INSERT INTO documents ({OF_DOCUMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         number = self._connection.execute(insert, document).lastrowid
         first = self._fetch("SELECT count(*) FROM passages")[0][0]
         self._connection.executemany(

@@ -60,10 +60,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class PageStart:
-    """Where in a document's text something that stands on a page begins; it goes on to the next ``PageStart``."""
+    """Where in a document's text something that stands on a page begins; it goes on to the next ``PageStart``.
+
+    ``recognised`` says that its words are recognised in the picture of the page, and so may be wrong.
+    """
 
     start: int
     page: int
+    recognised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ class Document:
 
     ``pages`` are in the order of the text, which need not be that of the pages: a footnote comes after the whole of a
     paragraph that goes on on the next page. ``unread`` says for people what of the file could not be read, such as a
-    scanned page; empty if nothing.
+    damaged page; empty if nothing. ``author`` and ``date``, in ISO 8601 as exactly as is known, are what the file says
+    of who wrote it and when; empty where it does not.
     """
 
     path: str
@@ -82,6 +87,8 @@ class Document:
     blocks: tuple[Block, ...]
     pages: tuple[PageStart, ...] = ()
     unread: str = ""
+    author: str = ""
+    date: str = ""
 
     def __getitem__(self, span: Span) -> str:
         return self.text[span.start : span.end]
@@ -93,9 +100,11 @@ class Document:
 
     def pages_of(self, span: Span) -> list[int]:
         """List the pages a span stands on, in order; none where the document has no pages."""
-        first = max(0, bisect_right(self.pages, span.start, key=lambda page: page.start) - 1)
-        last = bisect_left(self.pages, span.end, key=lambda page: page.start)
-        return sorted({page.page for page in self.pages[first : max(last, first + 1)]})
+        return sorted({page.page for page in self._page_starts(span)})
+
+    def is_recognised(self, span: Span) -> bool:
+        """Tell whether words of a span are recognised in the picture of a page."""
+        return any(page.recognised for page in self._page_starts(span))
 
     def locate(self, span: Span) -> str:
         """Say for people where a span stands: ``sheet Q3, rows 2–4``, ``§ Refunds, page 3`` or ``lines 12–18``."""
@@ -106,9 +115,15 @@ class Document:
             return _join_places(block.place, self.blocks[last - 1].place)
         section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
         if pages := self.pages_of(span):
-            return section + _number("page", pages[0], pages[-1])
+            recognised = ", recognised text" if self.is_recognised(span) else ""
+            return section + _number("page", pages[0], pages[-1]) + recognised
         line_ends = _line_ends(self.text)
         return section + _number("line", *(bisect_left(line_ends, place) + 1 for place in (span.start, span.end)))
+
+    def _page_starts(self, span: Span) -> tuple[PageStart, ...]:
+        first = max(0, bisect_right(self.pages, span.start, key=lambda page: page.start) - 1)
+        last = bisect_left(self.pages, span.end, key=lambda page: page.start)
+        return self.pages[first : max(last, first + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +302,8 @@ class IndexedDocument:
     headings: tuple[str, ...]
     passages: int
     pages: int = 0
+    author: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)

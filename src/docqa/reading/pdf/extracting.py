@@ -77,12 +77,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's lines as they come in the file; if it has none, it may be a picture, or damaged."""
+    """A page's lines as they come in the file, or recognised in its picture; without, it may be one, or damaged."""
 
     number: int
     lines: list[Line]
     is_picture: bool = False
     is_damaged: bool = False
+    is_recognised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,12 @@ def extract_pages(path: str, document: pypdfium2.PdfDocument) -> Iterator[Page]:
             yield Page(index + 1, [], is_damaged=True)
 
 
+def has_text(page: pypdfium2.PdfPage) -> bool:
+    """Tell whether a page has text that can be seen, and so is no mere picture."""
+    with closing(page.get_textpage()) as text_page:
+        return bool(_lines(text_page, page.get_cropbox()))
+
+
 def extract_bookmarks(document: pypdfium2.PdfDocument) -> Iterator[Bookmark]:
     """Extract the bookmarks that point to a page."""
     for bookmark, _ in zip(document.get_toc(), range(MAX_BOOKMARKS), strict=False):
@@ -143,10 +150,10 @@ def extract_bookmarks(document: pypdfium2.PdfDocument) -> Iterator[Bookmark]:
                 yield Bookmark(bookmark.level, " ".join(clean(bookmark.get_title()).split()), index + 1)
 
 
-def extract_title(document: pypdfium2.PdfDocument) -> str:
-    """Extract the title in a PDF's metadata, which may be empty or a mere file name."""
+def extract_metadata(document: pypdfium2.PdfDocument, name: str) -> str:
+    """Extract a value of a PDF's metadata, which may be empty, or, for a title, a mere file name."""
     try:
-        return " ".join(clean(document.get_metadata_value("Title")).split())
+        return " ".join(clean(document.get_metadata_value(name)).split())
     except UnicodeDecodeError:
         return ""
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from docqa.reading.pdf.drafting import MARK, Draft, Style, is_forced
 from docqa.reading.pdf.extracting import Line
-from docqa.types import Block, BlockKind, PageStart, Span
+from docqa.types import Block, BlockKind, Span
 
 TOKEN = re.compile(r"\w+(?:[-\0]\w+)*")
 LAST_LETTERS = re.compile(r"[^\W\d_]+(?=\W$)")
@@ -23,7 +23,8 @@ class Text:
 
     def __init__(self, drafts: list[Draft], style: Style) -> None:
         self.blocks: list[Block] = []
-        self.pages: list[PageStart] = []
+        self.pages: list[tuple[int, int]] = []
+        """Where in the text something that stands on a page begins, and the number of the page."""
         self._parts: list[str] = []
         self._length = 0
         self._words = find_words(drafts)
@@ -38,8 +39,8 @@ class Text:
             self._append(BETWEEN_BLOCKS)
         start, before = self._length, len(self._parts)
         for page, line in self._lines(draft):
-            if not self.pages or self.pages[-1].page != page:
-                self.pages.append(PageStart(self._length, page))
+            if not self.pages or self.pages[-1][1] != page:
+                self.pages.append((self._length, page))
             self._append(line)
         text = "".join(self._parts[before:])
         mark = MARK.match(text) if kind == "list_item" else None
