@@ -60,7 +60,7 @@ SUFFIXES = frozenset({*TEXT_READERS, *CONVERTERS, ".pdf"})
 RENDERED = frozenset({".pdf"})
 """Suffixes of the documents whose pages can be shown as pictures."""
 
-READER_VERSION = 3
+READER_VERSION = 4
 """To be raised when a reader gives other blocks for the same bytes: every document is then read anew."""
 
 
