@@ -94,7 +94,7 @@ def _write(text: Text, drafts: list[Draft], levels: list[int | None], title: str
 def _kind(draft: Draft, level: int | None) -> BlockKind:
     if level is not None:
         return "heading"
-    if draft.first.cells > 1:
+    if draft.first.row:
         return "table"
     if draft.is_code:
         return "code"

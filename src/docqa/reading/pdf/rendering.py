@@ -30,7 +30,8 @@ FEW = 60
 
 RECOGNISING = 10.0
 """Seconds by the clock, after which a scan is shown without marks: the process that renders has 15 for a page."""
-
+COLUMN_NAME = re.compile(r"(?:^|(?<=; )|(?<=\n))[^;:\n]+: ")
+"""What stands before a value in a row of a table."""
 SIGNS = r"[^\w\s]*"
 NEAR = 1.5
 """Heights of a line, the widest gap between two words that are one piece of it."""
@@ -112,7 +113,12 @@ def _rectangles(writing: _Writing, words: str, before: str = "") -> list[Box]:
     text = writing.text
     letters = [(letter, i) for i, character in enumerate(text) for letter in _letters(character)]
     wanted = "".join(_letters(words))
-    found = list(_find("".join(letter for letter, _ in letters), wanted, "".join(_letters(before))))
+    on_page = "".join(letter for letter, _ in letters)
+    found = list(_find(on_page, wanted, "".join(_letters(before))))
+    if 2 * sum(end - start for start, end in found) < len(wanted):
+        # a row of a table names its columns, whose names need not stand on this page, nor beside the values
+        wanted = "".join(_letters(COLUMN_NAME.sub(" ", words)))
+        found = list(_find(on_page, wanted, "".join(_letters(COLUMN_NAME.sub(" ", before)))))
     if 2 * sum(end - start for start, end in found) < len(wanted):
         return []  # so few of the words may stand there by chance
     rectangles: list[Box] = []
