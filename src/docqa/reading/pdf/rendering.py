@@ -27,7 +27,6 @@ SHORTEST = 12
 """Letters of the shortest piece that is searched for when words do not stand in one piece."""
 FEW = 60
 """Letters before a piece, from which its place is told."""
-
 RECOGNISING = 10.0
 """Seconds by the clock, after which a scan is shown without marks: the process that renders has 15 for a page."""
 COLUMN_NAME = re.compile(r"(?:^|(?<=; )|(?<=\n))[^;:\n]+: ")

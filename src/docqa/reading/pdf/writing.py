@@ -91,7 +91,7 @@ class Text:
 
     def _goes_on(self, page: int, cells: list[str]) -> bool:
         """Tell whether a table goes on with the header of the one before it, which ends the page before."""
-        is_next = bool(self.blocks) and self.blocks[-1].kind == "table" and self.pages[-1].page == page - 1
+        is_next = bool(self.blocks) and self.blocks[-1].kind == "table" and self.pages[-1][1] == page - 1
         return is_next and len(cells) == len(self._names)
 
     def _cell(self, lines: tuple[Line, ...]) -> str:
