@@ -11,7 +11,7 @@ from conftest import SHARED
 from docqa import Retriever, SentenceTransformerEmbedder
 from docqa.reading import SUFFIXES, read_document
 from reading import list_pages
-from word_order import find_words, order_f1
+from word_order import find_words, order_f1, share_in_order
 
 ARTICLE = SHARED / "article"
 DOCUMENTS = SHARED / "eval/documents"
@@ -99,6 +99,12 @@ def _questions(folder: Path) -> list[str]:
 def words(*paths: Path) -> list[str]:
     documents = [read_document(path.name, path.read_bytes(), "") for path in paths]
     return [word for document in documents for block in document.blocks for word in find_words(document[block.span])]
+
+
+def test_share_in_order_counts_the_words_that_others_hold_in_order() -> None:
+    assert share_in_order("a c".split(), "a b c d".split()) == 1
+    assert share_in_order("c a x".split(), "a b c d".split()) == 1 / 3
+    assert share_in_order([], ["a"]) == 1
 
 
 def test_order_f1_counts_the_words_in_order() -> None:

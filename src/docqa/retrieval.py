@@ -209,7 +209,7 @@ class Retriever:
         chosen = sorted({best} if second is None else {best, second})
         spans = tuple(run.sentences[i].span for i in chosen)
         coverage = information.coverage(_terms_of([run.sentences[i] for i in chosen]))
-        evidence = Evidence(spans, strength, _signals(query, run, scores, best, coverage))
+        evidence = Evidence(spans, run.sentences[best].span, strength, _signals(query, run, scores, best, coverage))
         return Hit(self._passage(run), run.best.value, rank, spans), evidence
 
     def _passage(self, run: Run) -> Passage:
