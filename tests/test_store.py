@@ -35,7 +35,7 @@ def synced(corpus: Path, store: Path, fake: FakeEmbedder) -> Path:
 def test_the_manifest_describes_the_store(synced: Path, fake: FakeEmbedder) -> None:
     manifest = read_manifest(synced)
     assert (manifest.model, manifest.model_digest, manifest.dimension) == ("fake", fake.digest, 64)
-    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 3)
+    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 4)
     assert list(manifest.documents) == ["bridge.txt", "cake.md", "notes/bees.md"]
     assert manifest.files.keys() == FILES
     assert {path.name for path in synced.iterdir()} == {

@@ -33,7 +33,7 @@ from docqa.index import Index
 from docqa.texts import Texts
 from docqa.types import Chunking, SkippedDocument, StoreSummary
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST_FILE = "manifest.json"
 LOCK_FILE = ".lock"
 TEXTS_FILE = "texts.sqlite"
