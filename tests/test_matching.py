@@ -261,3 +261,16 @@ def test_passages_together_match_as_each_does_alone(seed: int, asked: int, sizes
         assert best.shape == (len(count), asked)
         assert_allclose(best, alone[0], atol=1e-6)
         assert_allclose(mean, alone_mean[0], atol=1e-6)
+
+
+def test_copies_match_equally_wherever_they_stand() -> None:
+    """What BLAS rounds depends on the place in a product; copies must not be ranked by that."""
+    random = np.random.default_rng(6)
+    query, copy = tokens(unit(random, 13)), compress_tokens(tokens(unit(random, 47))).rows
+    weights = random_weights(random, 13)
+    others = [compress_tokens(tokens(unit(random, count))).rows for count in (1, 3, 31)]
+    passages = [copy, others[0], copy, others[1], copy, others[2], copy]
+    found, means = match_tokens(query, weights, np.concatenate(passages), [np.array([len(p)]) for p in passages])
+    for i in (2, 4, 6):
+        assert_array_equal(found[i], found[0])
+        assert_array_equal(means[i], means[0])

@@ -58,10 +58,11 @@ def match_tokens(
     best = np.zeros((len(counts), len(query)), np.float32)
     means = np.zeros((len(token_counts), 3), np.float32)
     if len(query) and len(rows):
-        cosines = _cosines(np.asarray(query.rows, np.float32), rows)
-        best[counts > 0] = _Stretches(counts).most(cosines).T
         sizes = np.array([each.sum() for each in token_counts])
-        means[sizes > 0] = _means(cosines, weights, _Stretches(sizes))
+        passages = _Stretches(sizes)
+        cosines = _cosines(np.asarray(query.rows, np.float32), rows, passages)
+        best[counts > 0] = _Stretches(counts).most(cosines).T
+        means[sizes > 0] = _means(cosines, weights, passages)
     return np.split(best, np.cumsum([len(each) for each in token_counts])[:-1]), means
 
 
@@ -88,13 +89,15 @@ class _Stretches:
 
 
 def _means(cosines: Scores, weights: Scores, passages: _Stretches) -> Scores:
-    anywhere = weights @ passages.most(cosines)
-    together = passages.most_across(weights @ _running_most(cosines, NEAR), NEAR) if cosines.shape[1] >= NEAR else 0
+    anywhere = _weighted(weights, passages.most(cosines))
+    together = anywhere
+    if cosines.shape[1] > NEAR:
+        together = passages.most_across(_weighted(weights, _running_most(cosines, NEAR)), NEAR)
     in_order = anywhere
     if min(cosines.shape) > 1:
         pairs = weights[:-1] + weights[1:]
-        neighbours = passages.most_across(cosines[:-1, :-1] + cosines[1:, 1:], 2) / 2
-        in_order = np.where(passages.sizes > 1, pairs @ neighbours / max(float(pairs.sum()), 1e-9), anywhere)
+        neighbours = passages.most_across((cosines[:-1, :-1] + cosines[1:, 1:]) * np.float32(0.5), 2)
+        in_order = np.where(passages.sizes > 1, _weighted(pairs, neighbours) / max(float(pairs.sum()), 1e-9), anywhere)
     return np.stack([anywhere, in_order, np.where(passages.sizes > NEAR, together, anywhere)], axis=1)
 
 
@@ -108,13 +111,23 @@ def _running_most(values: Scores, width: int) -> Scores:
     return values
 
 
-def _cosines(query: Embeddings, rows: NDArray[np.uint8]) -> Scores:
-    """Compute the cosines of a query's tokens with compressed ones: ``(q, d)`` and ``(t, d / 4)`` → ``(q, t)``."""
-    levels = np.take(LEVELS, rows, axis=0)  # LEVELS[rows] takes ten times as long
-    levels = levels.reshape(len(rows), -1)[:, : query.shape[1]]
-    cosines = _unit(query) @ levels.T
-    cosines /= np.sqrt(np.einsum("ij,ij->i", levels, levels))
-    return np.asarray(cosines, np.float32)
+def _cosines(query: Embeddings, rows: NDArray[np.uint8], passages: _Stretches) -> Scores:
+    """Compute the cosines of a query's tokens with compressed ones: ``(q, d)`` and ``(t, d / 4)`` → ``(q, t)``.
+
+    Passage by passage, for what BLAS rounds depends on the place in the product, and copies must stay equal.
+    """
+    query = _unit(query)
+    cosines = np.empty((len(query), len(rows)), np.float32)
+    for first, last in zip(passages.ends - passages.sizes, passages.ends, strict=True):
+        levels = np.take(LEVELS, rows[first:last], axis=0)  # LEVELS[rows] takes ten times as long
+        levels = levels.reshape(last - first, -1)[:, : query.shape[1]]
+        cosines[:, first:last] = query @ levels.T / np.sqrt(np.einsum("ij,ij->i", levels, levels))
+    return cosines
+
+
+def _weighted(weights: Scores, values: Scores) -> Scores:
+    """Sum the rows by their weights, ``(q,)`` and ``(q, t)`` → ``(t,)``, each column as if it were alone."""
+    return np.asarray(np.einsum("i,ij->j", weights, values), np.float32)
 
 
 def _unit(rows: Embeddings) -> Embeddings:

@@ -1,8 +1,7 @@
 """Retrieval: query → hits, by three readings of the corpus fused into one score, and the answer drawn from them."""
 
-import heapq
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
@@ -166,11 +165,10 @@ class Retriever:
         order = np.lexsort((candidates.rows, -scores))
         first = self._reorder(query, self._rerank(query, candidates, order[:RERANKED]))
         below = min(one.score for one in first) - scores[order[: len(first)]].min()
-        alone = (order[i : i + 1] for i in range(RERANKED, len(order)))
-        rest = (self._compare(query, candidates, one, below + scores[one])[0][0] for one in alone)
         most = MOST_PASSAGES * self._generation.manifest.chunking.size
-        whole = (keep_whole(one, query.weights) for one in rest)
-        runs = heapq.merge(frame(first, query.weights, most), whole, key=lambda run: -run.best.value)
+        rest = order[RERANKED:]
+        whole = (self._keep_whole(query, candidates, rest[i : i + 1], below + scores) for i in range(len(rest)))
+        runs = _merge(frame(first, query.weights, most), whole, (below + scores[rest]).tolist())
         hits = islice(drop_repeated(runs), k)
         information = Information(query.information, self._generation.index.rarity)
         return [self._found(query, information, run, rank) for rank, run in enumerate(hits, start=1)]
@@ -178,9 +176,12 @@ class Retriever:
     def _rerank(self, query: Understood, candidates: Candidates, order: NDArray[np.intp]) -> list[Comparison]:
         """Compare the first candidates with the query; token by token, they stay above the others."""
         scores = _fuse(candidates, RERANK_WEIGHTS) + PAIRS_WEIGHT * candidates.pairs.scores
-        compared, means = self._compare(query, candidates, order, scores[order])
-        matched = (means @ MATCH_WEIGHTS).tolist()
-        return [replace(one, score=one.score + more) for one, more in zip(compared, matched, strict=True)]
+        return self._compare(
+            query, candidates, order, lambda means: scores[order] + (means * MATCH_WEIGHTS).sum(axis=1)
+        )
+
+    def _keep_whole(self, query: Understood, candidates: Candidates, chosen: NDArray[np.intp], scores: Scores) -> Run:
+        return keep_whole(self._compare(query, candidates, chosen, lambda _: scores[chosen])[0], query.weights)
 
     def _reorder(self, query: Understood, first: list[Comparison]) -> list[Comparison]:
         """Deal the scores out anew in the reranker's order; what it holds for equal stays as it was."""
@@ -197,9 +198,13 @@ class Retriever:
         ]
 
     def _compare(
-        self, query: Understood, candidates: Candidates, chosen: NDArray[np.intp], scores: Scores
-    ) -> tuple[list[Comparison], Scores]:
-        """Look at the sentences and tokens of some candidates; return the means of matches of each too, ``(n, 3)``."""
+        self,
+        query: Understood,
+        candidates: Candidates,
+        chosen: NDArray[np.intp],
+        score: Callable[[Scores], Scores],
+    ) -> list[Comparison]:
+        """Look at the sentences and tokens of some candidates, and score them by their means of matches, ``(n, 3)``."""
         index, rows = self._generation.index, candidates.rows[chosen].tolist()
         tokens, sizes = index.tokens(rows)
         matches, means = match_tokens(query.tokens, query.weights, tokens, sizes)
@@ -207,16 +212,17 @@ class Retriever:
         similarities, terms = zip(*sentences, strict=True)
         passages = self._generation.texts.passages_at(rows)
         whole = candidates.passage.scores[chosen].tolist()
-        columns = zip(rows, passages, scores.tolist(), whole, sizes, similarities, terms, matches, strict=True)
-        return [Comparison(*fields) for fields in columns], means
+        columns = zip(rows, passages, score(means).tolist(), whole, sizes, similarities, terms, matches, strict=True)
+        return [Comparison(*fields) for fields in columns]
 
     def _found(self, query: Understood, information: Information, run: Run, rank: int) -> "_Found":
-        scores = _score_sentences(information, run)
+        terms = [_terms_of(one) for one in run.sentences]
+        scores = _score_sentences(information, run, terms)
         best, second, strength = select_evidence(scores, query.weights)
         chosen = sorted({best} if second is None else {best, second})
         spans = tuple(run.sentences[i].span for i in chosen)
-        coverage = information.coverage(_terms_of([run.sentences[i] for i in chosen]))
-        evidence = Evidence(spans, strength, _signals(query, run, scores, best, coverage))
+        coverage = information.coverage(set().union(*(terms[i] for i in chosen)))
+        evidence = Evidence(spans, strength, _signals(query, run, scores, best, coverage, terms))
         return _Found(Hit(self._passage(run), run.best.value, rank, spans), evidence, run)
 
     def _passage(self, run: Run) -> Passage:
@@ -311,17 +317,30 @@ def _fuse(candidates: Candidates, weights: tuple[float, float, float, float]) ->
     return np.asarray(sum(w * signal.standardised() for w, signal in zip(weights, signals, strict=True)), np.float32)
 
 
-def _score_sentences(information: Information, run: Run) -> SentenceScores:
+def _merge(runs: Iterable[Run], others: Iterator[Run], values: Sequence[float]) -> Iterator[Run]:
+    """Merge runs with others of known values, best first; each of the others is made only when its turn has come."""
+    made = 0
+    for run in runs:
+        while made < len(values) and values[made] > run.best.value:
+            yield next(others)
+            made += 1
+        yield run
+    yield from others
+
+
+def _score_sentences(information: Information, run: Run, terms: Sequence[Set[str]]) -> SentenceScores:
     return SentenceScores(
         np.array([one.similarity for one in run.sentences], np.float32),
-        np.array([information.coverage(_terms_of([one])) for one in run.sentences], np.float32),
+        np.array([information.coverage(found) for found in terms], np.float32),
         np.array([one.matches for one in run.sentences], np.float32),
     )
 
 
-def _signals(query: Understood, run: Run, scores: SentenceScores, best: int, coverage: float) -> Signals:
-    """Read from a hit's sentences, of which one is the best, what they tell about the confidence."""
-    sentence, near = run.sentences[best], run.sentences[max(best - 1, 0) : best + 2]
+def _signals(
+    query: Understood, run: Run, scores: SentenceScores, best: int, coverage: float, terms: Sequence[Set[str]]
+) -> Signals:
+    """Read from a hit's sentences, of which one is the best, and their terms what they tell about the confidence."""
+    near = terms[max(best - 1, 0) : best + 2]
     matches = scores.matches @ query.weights
     everywhere = float(scores.matches.max(axis=0) @ query.weights)
     similarity = float(scores.similarities[best])
@@ -332,16 +351,22 @@ def _signals(query: Understood, run: Run, scores: SentenceScores, best: int, cov
         match=everywhere,
         sentence_similarity=similarity,
         scattered=everywhere - float(matches[best]),
-        unnamed=len(extract_names(query.text) - _terms_of(near)),
-        denied=is_denied(query.text, _in_context([sentence])),
+        unnamed=len(extract_names(query.text).difference(*near)),
+        denied=is_denied(query.text, _in_context(run.sentences[best])),
     )
 
 
-def _terms_of(sentences: Sequence[ValuedSentence]) -> set[str]:
-    """Collect the terms of sentences, of the headings above them and of their document's title."""
-    return set(extract_terms(_in_context(sentences)))
+def _terms_of(sentence: ValuedSentence) -> Set[str]:
+    """Collect the terms of a sentence, of the headings above it and of its document's title."""
+    passage = sentence.comparison.passage
+    return _terms_above(passage.title, *passage.headings).union(extract_terms(sentence.text))
 
 
-def _in_context(sentences: Sequence[ValuedSentence]) -> str:
-    passage = sentences[0].comparison.passage
-    return "\n".join([passage.title, *passage.headings, *(one.text for one in sentences)])
+@lru_cache(1 << 12)
+def _terms_above(*titles: str) -> frozenset[str]:
+    return frozenset(extract_terms("\n".join(titles)))
+
+
+def _in_context(sentence: ValuedSentence) -> str:
+    passage = sentence.comparison.passage
+    return "\n".join([passage.title, *passage.headings, sentence.text])
