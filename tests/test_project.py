@@ -24,7 +24,7 @@ LAYERS = [
 """Imports point to a lower line only. Answering is pure and stands below retrieval, for `Retriever.ask` calls it."""
 
 OWNERS = {
-    "bm25s": {"bm25"},
+    "bm25s": {"bm25", "terms"},
     "charset_normalizer": {"reading"},
     "faiss": {"index"},
     "filelock": {"store"},

@@ -1,5 +1,4 @@
 import pytest
-from bm25s.stopwords import STOPWORDS_EN_PLUS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,10 +32,6 @@ def test_terms_are_the_stems_of_words_in_order(text: str, terms: list[str]) -> N
 def test_stop_words_are_left_out_in_any_case(word: str) -> None:
     assert word.lower() in STOP_WORDS
     assert extract_terms(f"{word} bridge") == ["bridg"]
-
-
-def test_the_stop_words_are_those_of_bm25s() -> None:
-    assert frozenset(STOPWORDS_EN_PLUS) == STOP_WORDS
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
