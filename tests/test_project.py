@@ -36,7 +36,6 @@ OWNERS = {
     "nupunkt": {"chunking"},
     "openpyxl": {"reading"},
     "pypdfium2": {"reading"},
-    "scipy": {"matching"},
     "sentence_transformers": {"embedding"},
     "sqlite3": {"texts"},
     "striprtf": {"reading"},

@@ -178,3 +178,29 @@ def test_threads_read_at_once_also_after_the_file_is_removed(tmp_path: Path) -> 
     for thread in threads:
         thread.join()
     assert found == [[document(path) for path in ODD * 20]] * 8
+
+
+def test_passages_are_fetched_together_in_the_order_asked_for(tmp_path: Path) -> None:
+    one, other = document("a.md"), document("b.md")
+    texts = write(tmp_path / "texts.sqlite", [one, other])
+    assert texts.passages_at([3, 0, 2]) == [passages(other)[1], passages(one)[0], passages(other)[0]]
+    assert texts.passages_at([]) == []
+
+
+def test_an_excerpt_is_the_document_from_a_passage_to_another(tmp_path: Path) -> None:
+    of = document("b.md")
+    texts = write(tmp_path / "texts.sqlite", [document("a.md"), of])
+    assert [texts.excerpt(row, row) for row in (2, 3)] == [of.excerpt(passage.span) for passage in passages(of)]
+    joined = texts.excerpt(2, 3)
+    assert (joined.start, joined.text, joined.line) == (0, of.text, 1)
+    assert (joined.blocks, joined.pages) == (of.blocks, of.pages)
+
+
+def test_passages_that_overlap_make_an_excerpt_without_repetition(tmp_path: Path) -> None:
+    of = document()
+    one, other = (
+        Passage(of.path, of.title, (), span, "", of[span], (span,)) for span in (Span(0, 13), Span(5, len(of.text)))
+    )
+    with Texts.create(tmp_path / "texts.sqlite") as texts:
+        texts.add(of, [one, other])
+    assert Texts.open(tmp_path / "texts.sqlite").excerpt(0, 1) == of.excerpt(Span(0, len(of.text)))

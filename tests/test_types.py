@@ -167,3 +167,16 @@ def test_places_of_converted_files_are_joined(start: int, end: int, place: str) 
     places = ["sheet Q3, row 2", "sheet Q3, row 3", "sheet Q4, row 1", "§ A › 1", "§ A › 1", "§ A › B"]
     blocks = tuple(Block("table", Span(3 * i, 3 * i + 2), headings=("X",), place=at) for i, at in enumerate(places))
     assert Document("a.xlsx", "", "a", "x" * 17, blocks).locate(Span(start, end)) == place
+
+
+@pytest.mark.parametrize("of", [DOCUMENT, PAGED])
+@given(start=st.integers(0, 53), lengths=st.tuples(st.integers(1, 54), st.integers(0, 54), st.integers(0, 54)))
+def test_an_excerpt_says_of_each_span_within_it_what_the_document_says(
+    of: Document, start: int, lengths: tuple[int, int, int]
+) -> None:
+    whole = Span(start, min(start + lengths[0], len(TEXT)))
+    first, last = (whole.start + length % (len(whole) + 1) for length in lengths[1:])
+    within = Span(min(first, last), max(first, last))
+    excerpt = of.excerpt(whole)
+    assert (excerpt[within], excerpt.text) == (of[within], of[whole])
+    assert len(within) == 0 or excerpt.locate(within) == of.locate(within)

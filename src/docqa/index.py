@@ -135,6 +135,11 @@ class Index:
         tokens, counts = self._tokens.of(first, last)
         return PassageEmbeddings(passage, self._sentences[first:last], tokens, counts)
 
+    def tokens(self, rows: Sequence[int]) -> tuple[NDArray[np.uint8], list[NDArray[np.int64]]]:
+        """Return the tokens of some rows, one after another, and for each row how many each of its sentences has."""
+        found = [self._tokens.of(self._starts[row], self._starts[row + 1]) for row in rows]
+        return np.concatenate([tokens.rows for tokens, _ in found]), [counts for _, counts in found]
+
     def sentences(self, row: int) -> slice:
         """Return where the sentences of one row stand among all sentences of the index."""
         return slice(int(self._starts[row]), int(self._starts[row + 1]))

@@ -10,10 +10,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple
+from functools import reduce
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from docqa.types import Block, Document, IndexedDocument, PageStart, Passage, Span
+from docqa.types import Block, Document, Excerpt, IndexedDocument, PageStart, Passage, Span
 
 SCHEMA = """
 CREATE TABLE documents (
@@ -22,14 +25,14 @@ CREATE TABLE documents (
 );
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY, document INTEGER REFERENCES documents, key BLOB,
-    start INTEGER, end INTEGER, headings TEXT, locator TEXT, text TEXT, sentences TEXT
+    start INTEGER, end INTEGER, headings TEXT, locator TEXT, text TEXT, sentences TEXT, place TEXT
 );
 CREATE INDEX passages_of_document ON passages (document, row);
 """
 MAX_HEADINGS = 150
 """Characters, some 35 tokens: with a passage of the default size they fit the default model."""
 OF_DOCUMENT = "path, digest, title, text, blocks, pages, unread, author, date"
-PASSAGE = "SELECT d.path, d.title, p.headings, p.start, p.end, p.locator, p.text, p.sentences"
+PASSAGE = "SELECT d.path, d.title, p.headings, p.start, p.end, p.locator, p.text, p.sentences, p.place"
 LAST_PAGE = "coalesce((SELECT max(json_extract(value, '$[1]')) FROM json_each(pages)), 0)"
 OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
 
@@ -79,23 +82,39 @@ class Texts:
 
     def add(self, document: Document, passages: Sequence[Passage]) -> None:
         """Append a document and its passages."""
-        blocks = json.dumps([(b.kind, *astuple(b.span), b.headings, b.place) for b in document.blocks])
+        blocks = json.dumps([_of_block(block) for block in document.blocks])
         pages = json.dumps([astuple(page) for page in document.pages])
         named = (document.path, document.digest, document.title, document.text)
         row = (*named, blocks, pages, document.unread, document.author, document.date)
-        self._insert(row, [(passage_key(passage), *_columns(passage)) for passage in passages])
+        leads = ["", *(document.text[one.span.end : other.span.start] for one, other in pairwise(passages))]
+        columns = [
+            (passage_key(passage), *_columns(passage), _place(lead, document.excerpt(passage.span)))
+            for lead, passage in zip(leads, passages, strict=False)
+        ]
+        self._insert(row, columns)
 
     def copy(self, other: "Texts", path: str) -> None:
         """Append a document and its passages as another generation has them."""
         document = other._fetch(f"SELECT {OF_DOCUMENT} FROM documents WHERE path = ?", path)[0]
-        columns = "key, start, end, headings, locator, text, sentences"
+        columns = "key, start, end, headings, locator, text, sentences, place"
         of_document = "document = (SELECT number FROM documents WHERE path = ?) ORDER BY row"
         passages = other._fetch(f"SELECT {columns} FROM passages WHERE {of_document}", path)
         self._insert(document, passages)
 
     def passage(self, row: int) -> Passage:
         """Return the passage of a row of the index."""
-        return _passage(self._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE p.row = ?", row)[0])
+        return self.passages_at([row])[0]
+
+    def passages_at(self, rows: Sequence[int]) -> list[Passage]:
+        """List the passages of some rows of the index, each another."""
+        some = f"{OF_PASSAGES} WHERE p.row IN ({', '.join('?' * len(rows))})"
+        found = {row[-1]: row[:-1] for row in self._fetch(f"{PASSAGE}, p.row {some}", *rows)}
+        return [_passage(found[row]) for row in rows]
+
+    def excerpt(self, first: int, last: int) -> Excerpt:
+        """Return the part of a document that the passages of some rows, from the first to the last, make up."""
+        rows = self._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE p.row BETWEEN ? AND ? ORDER BY p.row", first, last)
+        return reduce(_join, (_excerpt(row) for row in rows))[1]
 
     def passages(self, path: str) -> list[tuple[int, Passage]]:
         """List a document's passages with their rows, in order."""
@@ -112,9 +131,7 @@ class Texts:
         if not found:
             raise KeyError(path)
         path, digest, title, text, blocks, pages, *rest = found[0]
-        starts = tuple(PageStart(*page) for page in json.loads(pages))
-        kept = tuple(_block(*block) for block in json.loads(blocks))
-        return Document(path, digest, title, text, kept, starts, *rest)
+        return Document(path, digest, title, text, _blocks(json.loads(blocks)), _pages(json.loads(pages)), *rest)
 
     def documents(self) -> list[IndexedDocument]:
         """List the documents by path, with their headings and numbers of passages."""
@@ -137,7 +154,7 @@ class Texts:
         number = self._connection.execute(insert, document).lastrowid
         first = self._fetch("SELECT count(*) FROM passages")[0][0]
         self._connection.executemany(
-            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(first + i, number, *passage) for i, passage in enumerate(passages)],
         )
 
@@ -165,14 +182,48 @@ def _columns(passage: Passage) -> tuple[object, ...]:
     return (*astuple(passage.span), json.dumps(passage.headings), passage.locator, passage.text, sentences)
 
 
+def _place(lead: str, excerpt: Excerpt) -> str:
+    blocks = [_of_block(block) for block in excerpt.blocks]
+    return json.dumps([lead, excerpt.line, blocks, [astuple(page) for page in excerpt.pages]])
+
+
+def _excerpt(row: tuple) -> tuple[str, Excerpt]:  # type: ignore[type-arg]
+    """Return a passage as an excerpt, and what stands between it and the passage before."""
+    _, _, _, start, _, _, text, _, place = row
+    lead, line, blocks, pages = json.loads(place)
+    return lead, Excerpt(start, text, line, _blocks(blocks), _pages(pages))
+
+
+def _join(before: tuple[str, Excerpt], following: tuple[str, Excerpt]) -> tuple[str, Excerpt]:
+    """Join two excerpts that follow one another or overlap."""
+    (first_lead, one), (lead, other) = before, following
+    shared = max(0, one.start + len(one.text) - other.start)
+    joined = Excerpt(
+        one.start,
+        one.text + lead + other.text[shared:],
+        one.line,
+        tuple(dict.fromkeys(one.blocks + other.blocks)),
+        tuple(dict.fromkeys(one.pages + other.pages)),
+    )
+    return first_lead, joined
+
+
 def _passage(row: tuple) -> Passage:  # type: ignore[type-arg]
-    path, title, headings, start, end, locator, text, sentences = row
+    path, title, headings, start, end, locator, text, sentences, _ = row
     spans = tuple(Span(*span) for span in json.loads(sentences))
     return Passage(path, title, tuple(json.loads(headings)), Span(start, end), locator, text, spans)
 
 
-def _block(kind: str, start: int, end: int, headings: list[str], place: str) -> Block:
-    return Block(kind, Span(start, end), tuple(headings), place)  # type: ignore[arg-type]
+def _of_block(block: Block) -> tuple[object, ...]:
+    return (block.kind, block.span.start, block.span.end, block.headings, block.place)
+
+
+def _blocks(blocks: list[Any]) -> tuple[Block, ...]:
+    return tuple(Block(kind, Span(start, end), tuple(headings), place) for kind, start, end, headings, place in blocks)
+
+
+def _pages(pages: list[Any]) -> tuple[PageStart, ...]:
+    return tuple(PageStart(*page) for page in pages)
 
 
 def _last_headings(paths: list[str]) -> tuple[str, ...]:

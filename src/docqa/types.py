@@ -21,6 +21,8 @@ Verdict = Literal["answered", "uncertain", "unanswered"]
 
 Activity = Literal["reading", "embedding", "asking"]
 
+LINE_END = re.compile("\r\n?|\n")
+
 Progress = Callable[[int, int, Activity], None]
 """Called with the number of documents read, passages embedded or questions asked so far, in all, and the activity."""
 
@@ -38,6 +40,10 @@ class Span:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+    def covers(self, other: "Span") -> bool:
+        """Tell whether the other span stands within this one."""
+        return self.start <= other.start and other.end <= self.end
 
     def overlaps(self, other: "Span") -> bool:
         """Tell whether the two spans share a character."""
@@ -100,30 +106,49 @@ class Document:
 
     def pages_of(self, span: Span) -> list[int]:
         """List the pages a span stands on, in order; none where the document has no pages."""
-        return sorted({page.page for page in self._page_starts(span)})
+        return _numbers(_pages_of(self.pages, span))
 
     def is_recognised(self, span: Span) -> bool:
         """Tell whether words of a span are recognised in the picture of a page."""
-        return any(page.recognised for page in self._page_starts(span))
+        return any(page.recognised for page in _pages_of(self.pages, span))
 
     def locate(self, span: Span) -> str:
         """Say for people where a span stands: ``sheet Q3, rows 2–4``, ``§ Refunds, page 3`` or ``lines 12–18``."""
-        after = bisect_right(self.blocks, span.start, key=lambda block: block.span.end)
-        block = self.blocks[after] if after < len(self.blocks) and self.blocks[after].span.overlaps(span) else None
-        if block and block.place:
-            last = bisect_left(self.blocks, span.end, key=lambda block: block.span.start)
-            return _join_places(block.place, self.blocks[last - 1].place)
-        section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
-        if pages := self.pages_of(span):
-            recognised = ", recognised text" if self.is_recognised(span) else ""
-            return section + _number("page", pages[0], pages[-1]) + recognised
-        line_ends = _line_ends(self.text)
-        return section + _number("line", *(bisect_left(line_ends, place) + 1 for place in (span.start, span.end)))
+        return _locate(span, self.blocks, self.pages, self._line)
 
-    def _page_starts(self, span: Span) -> tuple[PageStart, ...]:
-        first = max(0, bisect_right(self.pages, span.start, key=lambda page: page.start) - 1)
-        last = bisect_left(self.pages, span.end, key=lambda page: page.start)
-        return self.pages[first : max(last, first + 1)]
+    def excerpt(self, span: Span) -> "Excerpt":
+        """Take out a part that can say by itself where it stands."""
+        first = bisect_right(self.blocks, span.start, key=lambda block: block.span.end)
+        last = bisect_left(self.blocks, span.end, key=lambda block: block.span.start)
+        pages = _pages_of(self.pages, span)
+        return Excerpt(span.start, self[span], self._line(span.start), self.blocks[first:last], pages)
+
+    def _line(self, place: int) -> int:
+        return bisect_left(_line_ends(self.text), place) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A part of a document, from ``start`` on, and what tells where the spans within it stand.
+
+    ``line`` is the number of its first line, ``blocks`` are those that reach into it, ``pages`` those it stands on.
+    """
+
+    start: int
+    text: str
+    line: int
+    blocks: tuple[Block, ...]
+    pages: tuple[PageStart, ...]
+
+    def __getitem__(self, span: Span) -> str:
+        return self.text[span.start - self.start : span.end - self.start]
+
+    def locate(self, span: Span) -> str:
+        """Say for people where a span of the document stands, as `Document.locate` does."""
+        return _locate(span, self.blocks, self.pages, self._line)
+
+    def _line(self, place: int) -> int:
+        return self.line + len(LINE_END.findall(self.text, 0, place - self.start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +343,30 @@ class StoreSummary:
     skipped: tuple[SkippedDocument, ...]
 
 
+def _locate(span: Span, blocks: tuple[Block, ...], pages: tuple[PageStart, ...], line: Callable[[int], int]) -> str:
+    after = bisect_right(blocks, span.start, key=lambda block: block.span.end)
+    block = blocks[after] if after < len(blocks) and blocks[after].span.overlaps(span) else None
+    if block and block.place:
+        last = bisect_left(blocks, span.end, key=lambda block: block.span.start)
+        return _join_places(block.place, blocks[last - 1].place)
+    section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
+    on = _pages_of(pages, span)
+    if numbers := _numbers(on):
+        recognised = ", recognised text" if any(page.recognised for page in on) else ""
+        return section + _number("page", numbers[0], numbers[-1]) + recognised
+    return section + _number("line", line(span.start), line(span.end))
+
+
+def _pages_of(pages: tuple[PageStart, ...], span: Span) -> tuple[PageStart, ...]:
+    first = max(0, bisect_right(pages, span.start, key=lambda page: page.start) - 1)
+    last = bisect_left(pages, span.end, key=lambda page: page.start)
+    return pages[first : max(last, first + 1)]
+
+
+def _numbers(pages: tuple[PageStart, ...]) -> list[int]:
+    return sorted({page.page for page in pages})
+
+
 def _join_places(first: str, last: str) -> str:
     """Join two places, of which the second may differ in its number only: ``sheet Q3, rows 2–4``."""
     if first == last:
@@ -334,4 +383,4 @@ def _number(name: str, first: int, last: int) -> str:
 
 @lru_cache(64)
 def _line_ends(text: str) -> "array[int]":
-    return array("Q", (match.start() for match in re.finditer("\r\n?|\n", text)))
+    return array("Q", (match.start() for match in LINE_END.finditer(text)))
