@@ -68,12 +68,13 @@ def _divide(document: Document, embedder: Embedder, chunking: Chunking) -> tuple
 
 def embed(embedder: Embedder, passages: list[Passage], progress: Progress | None) -> Iterator[PassageEmbeddings]:
     """Embed passages as they are asked for, and give the embeddings of each in order."""
-    for start in range(0, len(passages), BATCH):
-        if progress:
-            progress(start, len(passages), "embedding")
-        yield from _embed_batch(embedder, passages[start : start + BATCH])
     if progress:
-        progress(len(passages), len(passages), "embedding")
+        progress(0, len(passages), "embedding")
+    for start in range(0, len(passages), BATCH):
+        batch = list(_embed_batch(embedder, passages[start : start + BATCH]))
+        if progress:
+            progress(start + len(batch), len(passages), "embedding")
+        yield from batch
 
 
 def _embed_batch(embedder: Embedder, passages: list[Passage]) -> Iterator[PassageEmbeddings]:

@@ -54,11 +54,16 @@ class OnnxModel:
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(len(os.sched_getaffinity(0)), "docqa-embedding")
+        return ThreadPoolExecutor(usable_cpus(), "docqa-embedding")
 
     def _embed(self, tokens: Tokens) -> TextEmbeddings:
         (rows,) = self._session.run(["tokens"], {"input_ids": tokens.ids[None].astype(np.int64)})
         return TextEmbeddings(_pool(rows[0], self._pooling), tokens.ids, tokens.offsets, rows[0])
+
+
+def usable_cpus() -> int:
+    """Count the processors this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def runtime_version() -> str:
