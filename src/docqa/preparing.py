@@ -15,7 +15,7 @@ from docqa.texts import embedded_text
 from docqa.types import Chunking, Document, Passage, PassageEmbeddings, Progress, SkippedDocument, TokenEmbeddings
 
 BATCH = 256
-"""Passages handed to the embedder at a time: enough to be sorted by length in it, few enough to show progress."""
+"""Passages handed to the embedder at a time: enough to keep all processors busy, few enough to show progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +67,14 @@ def _divide(document: Document, embedder: Embedder, chunking: Chunking) -> tuple
 
 
 def embed(embedder: Embedder, passages: list[Passage], progress: Progress | None) -> Iterator[PassageEmbeddings]:
-    """Embed passages, and give the embeddings of each in order."""
-    longest_first = sorted(range(len(passages)), key=lambda i: -len(passages[i].text))
-    found: dict[int, PassageEmbeddings] = {}
-    for start in range(0, len(passages), BATCH):
-        if progress:
-            progress(start, len(passages), "embedding")
-        numbers = longest_first[start : start + BATCH]
-        found.update(zip(numbers, _embed_batch(embedder, [passages[i] for i in numbers]), strict=True))
+    """Embed passages as they are asked for, and give the embeddings of each in order."""
     if progress:
-        progress(len(passages), len(passages), "embedding")
-    return (found[i] for i in range(len(passages)))
+        progress(0, len(passages), "embedding")
+    for start in range(0, len(passages), BATCH):
+        batch = list(_embed_batch(embedder, passages[start : start + BATCH]))
+        if progress:
+            progress(start + len(batch), len(passages), "embedding")
+        yield from batch
 
 
 def _embed_batch(embedder: Embedder, passages: list[Passage]) -> Iterator[PassageEmbeddings]:
