@@ -1,21 +1,24 @@
 """Arrays on disk: ``.npy`` files that grow by some rows at a time, and are mapped into memory to be read."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 
 class ArrayWriter:
-    """Append rows to a new ``.npy`` file, which can be read once it is closed; the first rows give all their shape."""
+    """Append rows to a new ``.npy`` file, which can be read once it is finished; the first rows give all their shape.
+
+    The file is open only while rows are appended, so that a writer can be left at any time.
+    """
 
     def __init__(self, path: Path, dtype: DTypeLike) -> None:
-        self._file = path.open("wb")
+        self._path = path
         self._dtype = np.dtype(dtype)
         self._row_shape: tuple[int, ...] | None = None
         self._rows = 0
-        self._write_header()
+        path.touch(exist_ok=False)
 
     def __len__(self) -> int:
         return self._rows
@@ -28,25 +31,26 @@ class ArrayWriter:
         """
         if self._row_shape is None:
             self._row_shape = rows.shape[1:]
-            self._write_header()
+            self.finish()
         if rows.shape[1:] != self._row_shape:
             raise ValueError(f"rows of shape {rows.shape[1:]} instead of {self._row_shape}")
-        self._file.write(np.ascontiguousarray(rows, self._dtype).data)
+        with self._path.open("ab") as file:
+            file.write(np.ascontiguousarray(rows, self._dtype).data)
         self._rows += len(rows)
 
-    def close(self) -> None:
-        """Write how many rows there are, and close the file."""
-        self._write_header()
-        self._file.close()
+    def finish(self) -> None:
+        """Write how many rows there are, in the header."""
+        with self._path.open("r+b") as file:
+            self._write_header(file)
 
-    def _write_header(self) -> None:
-        """Write the header over the one before: numpy leaves room for the number of rows to grow."""
-        shape = (self._rows, *(self._row_shape or ()))
-        self._file.seek(0)
-        np.lib.format.write_array_header_1_0(
-            self._file,
-            {"descr": np.lib.format.dtype_to_descr(self._dtype), "fortran_order": False, "shape": shape},
-        )
+    def _write_header(self, file: BinaryIO) -> None:
+        """Write a header of the same length whatever the rows: numpy leaves room for their number to grow."""
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._rows, *(self._row_shape or ())),
+        }
+        np.lib.format.write_array_header_1_0(file, header)
 
 
 def write_array(path: Path, rows: NDArray[Any]) -> None:

@@ -185,7 +185,7 @@ class TermsWriter:
 
     def finish(self) -> None:
         """Write the vocabulary, the postings and in how many rows every term and pair is."""
-        counts = [rows.close() for rows in (self._passages, self._sentences)]
+        counts = [rows.finish() for rows in (self._passages, self._sentences)]
         _write_vocabulary(self._folder, self._vocabulary)
         passages, sentences = (
             _read_rows(self._folder, name, count) for name, count in zip(ROWS_FILES, counts, strict=True)
@@ -302,10 +302,10 @@ class _RowsWriter:
         self._starts.append(np.array(self._ends, np.int64))
         self._pending, self._ends = array("I"), array("q")
 
-    def close(self) -> int:
-        """Close the files, and return how many rows they hold."""
-        self._numbers.close()
-        self._starts.close()
+    def finish(self) -> int:
+        """Finish the files, and return how many rows they hold."""
+        self._numbers.finish()
+        self._starts.finish()
         return len(self._starts) - 1
 
 
@@ -331,8 +331,8 @@ def _write_postings(folder: Path, passages: TermRows, terms: int) -> None:
         frequency += np.bincount(numbers.astype(np.int64), minlength=terms)
         rows_writer.append(rows)
         weights_writer.append(_saturate(counts, norms[rows]))
-    rows_writer.close()
-    weights_writer.close()
+    rows_writer.finish()
+    weights_writer.finish()
     write_array(folder / POSTING_STARTS_FILE, np.concatenate([[0], np.cumsum(frequency)]).astype(np.int64))
 
 
@@ -352,8 +352,8 @@ def _write_pairs(folder: Path, passages: TermRows, terms: int) -> None:
         frequency_writer.append(frequency[frequency > 1])
     pair_count = len(passages.numbers) - np.count_nonzero(passages.lengths)
     write_array(folder / PAIR_COUNT_FILE, np.array([pair_count], np.int64))
-    pairs_writer.close()
-    frequency_writer.close()
+    pairs_writer.finish()
+    frequency_writer.finish()
 
 
 def _invert(
@@ -362,7 +362,7 @@ def _invert(
     """Yield keys in order, each with its rows in order, and how often it stands there; some keys at a time."""
     for first, last in _parts(some.numbers, terms):
         within = [np.flatnonzero((chunk >= first) & (chunk < last)) + start for start, chunk in _chunks(some.numbers)]
-        keys, places = key(some, np.concatenate(within))
+        keys, places = key(some, np.concatenate(within, dtype=np.int64))
         rows = some.rows_of(places)
         order = np.argsort(keys, kind="stable")
         keys, rows = keys[order], rows[order]
@@ -374,6 +374,8 @@ def _invert(
 
 def _parts(numbers: Numbers, terms: int) -> Iterator[tuple[int, int]]:
     """Divide the terms so that each part occurs about as often."""
+    if not len(numbers):
+        return iter(())
     occurrences = np.zeros(terms, np.int64)
     for _, chunk in _chunks(numbers):
         occurrences += np.bincount(chunk, minlength=terms)

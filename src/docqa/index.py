@@ -130,7 +130,7 @@ class IndexWriter:
             self._token_ids,
             self._token_starts,
         ):
-            rows.close()
+            rows.finish()
         write_array(self._folder / TOKEN_FREQUENCY_FILE, self._token_frequency)
         self._terms.finish()
         passages, sentences = (map_array(self._folder / name, np.float16) for name in (PASSAGES_FILE, SENTENCES_FILE))
