@@ -1,10 +1,14 @@
 """Arrays on disk: ``.npy`` files that grow by some rows at a time, and are mapped into memory to be read."""
 
+from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+KEPT = 32 << 20
+"""Bytes; a mapped array of fewer may stay in memory as a whole."""
 
 
 class ArrayWriter:
@@ -82,3 +86,9 @@ def map_starts(path: Path, rows: int) -> NDArray[np.int64]:
     if starts.ndim != 1 or starts[0] != 0:
         raise ValueError(f"{path.name} does not start at 0")
     return starts
+
+
+def release(mapped: NDArray[Any]) -> None:
+    """Let the system have back the memory that a large mapped array takes; what is read again is mapped again."""
+    if mapped.nbytes > KEPT and isinstance(mapped.base, np.memmap) and isinstance(mapped.base.base, mmap):
+        mapped.base.base.madvise(MADV_DONTNEED)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,11 @@ class Terms:
             _read_rows(folder, "sentences", sentences),
             _Frequencies.read(folder, len(vocabulary)),
         )
+
+    @property
+    def mapped(self) -> tuple[NDArray[Any], ...]:
+        """Return the large arrays that are mapped into memory."""
+        return self.passages.numbers, self.sentences.numbers, *self._frequencies.mapped
 
     def ask(self, terms: Mapping[float, Sequence[str]]) -> AskedTerms:
         """Look up lists of terms by what they weigh; those in no row count nothing."""
@@ -269,6 +275,11 @@ class _Frequencies:
             map_array(folder / PAIR_FREQUENCY_FILE, np.uint32, len(pairs)),
             int(map_array(folder / PAIR_COUNT_FILE, np.int64, 1)[0]),
         )
+
+    @property
+    def mapped(self) -> tuple[NDArray[Any], ...]:
+        """Return the large arrays that are mapped into memory."""
+        return self._rows, self._weights, self._pairs
 
     def postings(self, number: int) -> tuple[NDArray[np.int32], Scores]:
         """Return the passages that have a term, and what it is worth there before its rarity."""
