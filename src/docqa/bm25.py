@@ -225,7 +225,7 @@ class _Vocabulary:
     def read(cls, folder: Path) -> "_Vocabulary":
         numbers = map_array(folder / NUMBERS_FILE, np.uint32)
         starts = map_starts(folder / VOCABULARY_STARTS_FILE, len(numbers))
-        return cls(map_array(folder / VOCABULARY_FILE, np.uint8, int(starts[-1])), starts, numbers)
+        return cls(map_array(folder / VOCABULARY_FILE, np.uint8, int(starts[-1]), scattered=True), starts, numbers)
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -323,7 +323,7 @@ class _RowsWriter:
 def _read_rows(folder: Path, name: str, rows: int) -> TermRows:
     numbers_file, starts_file = ROWS_FILES[name]
     starts = map_starts(folder / starts_file, rows)
-    return TermRows(map_array(folder / numbers_file, np.uint32, int(starts[-1])), starts)
+    return TermRows(map_array(folder / numbers_file, np.uint32, int(starts[-1]), scattered=True), starts)
 
 
 def _write_vocabulary(folder: Path, vocabulary: Mapping[str, int]) -> None:

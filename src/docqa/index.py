@@ -175,10 +175,10 @@ class Index:
         Raises:
             RuntimeError, ValueError, IndexError, OSError: a file is missing or not what it should be.
         """
-        passages = map_array(folder / PASSAGES_FILE, np.float16)
+        passages = map_array(folder / PASSAGES_FILE, np.float16, scattered=True)
         rows, dimension = passages.shape
         starts = map_starts(folder / STARTS_FILE, rows)
-        sentences = map_array(folder / SENTENCES_FILE, np.float16, int(starts[-1]))
+        sentences = map_array(folder / SENTENCES_FILE, np.float16, int(starts[-1]), scattered=True)
         return cls(
             Nearest.read(folder / NEAREST_FILE, rows, dimension),
             passages,
