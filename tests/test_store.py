@@ -14,16 +14,25 @@ from conftest import FakeEmbedder
 from docqa.store import commit, new_generation, open_generation, read_manifest, write_lock
 from docqa.types import Chunking
 
-BM25_FILES = (
-    "data.csc.index.npy",
-    "indices.csc.index.npy",
-    "indptr.csc.index.npy",
-    "params.index.json",
-    "vocab.index.json",
+EMBEDDED = ("passages.faiss", "passages.npy", "sentences.npy", "starts.npy")
+TOKENS = ("token_frequency.npy", "token_ids.npy", "token_starts.npy", "tokens.npy")
+TERMS = (
+    "numbers.npy",
+    "pair_count.npy",
+    "pair_frequency.npy",
+    "pairs.npy",
+    "passages.npy",
+    "passages_starts.npy",
+    "posting_rows.npy",
+    "posting_starts.npy",
+    "posting_weights.npy",
+    "sentence_frequency.npy",
+    "sentences.npy",
+    "sentences_starts.npy",
+    "vocabulary.npy",
+    "vocabulary_starts.npy",
 )
-ARRAYS = ("passages.faiss", "sentences.npy", "starts.npy", "token_ids.npy", "token_starts.npy", "tokens.npy")
-BM25_FOLDERS = ("pairs", "sentence_terms", "terms")
-FILES = {*ARRAYS, *(f"{folder}/{name}" for folder in BM25_FOLDERS for name in BM25_FILES), "texts.sqlite"}
+FILES = {*EMBEDDED, *TOKENS, *(f"terms/{name}" for name in TERMS), "texts.sqlite"}
 
 
 @pytest.fixture

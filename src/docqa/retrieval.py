@@ -208,7 +208,7 @@ class Retriever:
         index, rows = self._generation.index, candidates.rows[chosen].tolist()
         tokens, sizes = index.tokens(rows)
         matches, means = match_tokens(query.tokens, query.weights, tokens, sizes)
-        sentences = [candidates.every_sentence[:, index.sentences(row)] for row in rows]
+        sentences = [candidates.sentences_of(int(i)) for i in chosen]
         similarities, terms = zip(*sentences, strict=True)
         passages = self._generation.texts.passages_at(rows)
         whole = candidates.passage.scores[chosen].tolist()

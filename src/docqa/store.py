@@ -5,9 +5,10 @@
     └── generation-3f9c2a1047be/
         ├── texts.sqlite      documents, blocks, passages, sentences, by row
         ├── passages.faiss    row i is passage i
-        ├── sentences.npy     row-aligned through starts.npy, memory-mapped
-        ├── tokens.npy        of the sentences, through token_starts.npy, memory-mapped
-        └── terms/, pairs/    BM25
+        ├── passages.npy      the same as they were embedded, memory-mapped as all that follows
+        ├── sentences.npy     row-aligned through starts.npy
+        ├── tokens.npy        of the sentences, through token_starts.npy
+        └── terms/            BM25
 
 A reader opens every file of a generation at once, so that a later sync may remove the folder under it.
 """
@@ -241,7 +242,7 @@ def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
     try:
         texts = Texts.open(folder / TEXTS_FILE)
         index = Index.read(folder)
-    except (OSError, ValueError, KeyError, RuntimeError) as exc:
+    except (OSError, ValueError, LookupError, RuntimeError) as exc:
         raise CorruptIndexError(embeddings_dir, str(exc)) from exc
     if len(index) != manifest.passages:
         raise CorruptIndexError(embeddings_dir, f"{len(index)} passages instead of {manifest.passages}")

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
-
 from docqa.chunking import DEFAULT_CHUNKING
 from docqa.corpus import FileState, Listing, list_corpus
 from docqa.embedding import DEFAULT_MODEL, Embedder, SentenceTransformerEmbedder
@@ -18,8 +16,7 @@ from docqa.errors import (
     IndexNotFoundError,
     StoreError,
 )
-from docqa.index import Index
-from docqa.matching import compress_tokens
+from docqa.index import IndexWriter
 from docqa.preparing import Reading, embed, read_and_divide
 from docqa.reading import SUFFIXES, reader_version
 from docqa.store import (
@@ -44,7 +41,6 @@ from docqa.types import (
     Progress,
     SkippedDocument,
     SyncReport,
-    TokenEmbeddings,
 )
 
 logger = logging.getLogger(__name__)
@@ -197,7 +193,6 @@ def _carry_out(plan: _Plan, reading: Reading, embeddings_dir: Path, progress: Pr
     passages, rows = _gather(plan, reading, paths)
     new = [passage for passage, row in zip(passages, rows, strict=True) if row is None]
     embedded = embed(plan.embedder, new, progress)
-    index = _build_index(plan, passages, rows, embedded)
     with new_generation(embeddings_dir) as folder:
         with Texts.create(folder / TEXTS_FILE) as texts:
             for path in paths:
@@ -205,10 +200,10 @@ def _carry_out(plan: _Plan, reading: Reading, embeddings_dir: Path, progress: Pr
                     texts.add(*reading.documents[path])
                 elif plan.stored:
                     texts.copy(plan.stored.texts, path)
-        index.write(folder)
-    manifest = _manifest(plan, reading, paths, index)
+        _write_index(plan, folder, passages, rows, embedded)
+    manifest = _manifest(plan, reading, paths, len(passages))
     commit(embeddings_dir, folder, manifest)
-    return SyncReport(_final_diff(plan.diff, manifest), manifest.skipped, len(index), rows.count(None), 0.0)
+    return SyncReport(_final_diff(plan.diff, manifest), manifest.skipped, len(passages), rows.count(None), 0.0)
 
 
 def _gather(plan: _Plan, reading: Reading, paths: list[str]) -> tuple[list[Passage], list[int | None]]:
@@ -228,32 +223,22 @@ def _gather(plan: _Plan, reading: Reading, paths: list[str]) -> tuple[list[Passa
     return passages, rows
 
 
-def _build_index(
-    plan: _Plan, passages: Sequence[Passage], rows: Sequence[int | None], embedded: Iterator[PassageEmbeddings]
-) -> Index:
-    parts = [
-        next(embedded) if row is None or plan.stored is None else plan.stored.index.embeddings(row) for row in rows
-    ]
+def _write_index(
+    plan: _Plan,
+    folder: Path,
+    passages: Sequence[Passage],
+    rows: Sequence[int | None],
+    embedded: Iterator[PassageEmbeddings],
+) -> None:
     dimension = plan.stored.index.dimension if plan.stored else plan.embedder.dimension
-    embeddings = _concatenate(parts, dimension)
-    return Index.build(embeddings, [index_terms(p) for p in passages], [index_sentence_terms(p) for p in passages])
+    writer = IndexWriter(folder, dimension)
+    for passage, row in zip(passages, rows, strict=True):
+        embeddings = next(embedded) if row is None or plan.stored is None else plan.stored.index.embeddings(row)
+        writer.add(embeddings, [index_terms(passage)], [index_sentence_terms(passage)])
+    writer.finish()
 
 
-def _concatenate(parts: list[PassageEmbeddings], dimension: int) -> PassageEmbeddings:
-    none = np.empty((0, dimension), np.float32)
-    no_tokens = compress_tokens(TokenEmbeddings(np.empty(0, np.int32), none))
-    return PassageEmbeddings(
-        np.concatenate([none, *(part.passages for part in parts)]),
-        np.concatenate([none, *(part.sentences for part in parts)]),
-        TokenEmbeddings(
-            np.concatenate([no_tokens.ids, *(part.tokens.ids for part in parts)]),
-            np.concatenate([no_tokens.rows, *(part.tokens.rows for part in parts)]),
-        ),
-        np.concatenate([np.empty(0, np.int64), *(part.token_counts for part in parts)]),
-    )
-
-
-def _manifest(plan: _Plan, reading: Reading, paths: list[str], index: Index) -> Manifest:
+def _manifest(plan: _Plan, reading: Reading, paths: list[str], passages: int) -> Manifest:
     before = plan.stored.manifest if plan.stored else None
     still_refused = {
         path: digest
@@ -265,13 +250,13 @@ def _manifest(plan: _Plan, reading: Reading, paths: list[str], index: Index) -> 
     return Manifest(
         model=plan.embedder.name,
         model_digest=plan.embedder.digest,
-        dimension=index.dimension,
+        dimension=plan.stored.index.dimension if plan.stored else plan.embedder.dimension,
         chunking=plan.chunking,
         reader_version=reader_version(),
         documents={path: _file_state(plan, reading, path) for path in paths},
         refused=dict(sorted((still_refused | reading.refused).items())),
         skipped=tuple(sorted([*plan.listing.skipped, *reading.skipped, *known], key=_path)),
-        passages=len(index),
+        passages=passages,
     )
 
 

@@ -1,6 +1,5 @@
 """A model computed by ONNX Runtime, in place of torch. Only this module imports onnxruntime."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 
 from docqa.embedding.modelling import ModelSettings, Pooling, TextEmbeddings
 from docqa.embedding.tokenizing import Tokenizing, Tokens
+from docqa.machine import usable_cpus
 from docqa.types import Embeddings
 
 
@@ -59,11 +59,6 @@ class OnnxModel:
     def _embed(self, tokens: Tokens) -> TextEmbeddings:
         (rows,) = self._session.run(["tokens"], {"input_ids": tokens.ids[None].astype(np.int64)})
         return TextEmbeddings(_pool(rows[0], self._pooling), tokens.ids, tokens.offsets, rows[0])
-
-
-def usable_cpus() -> int:
-    """Count the processors this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def runtime_version() -> str:
