@@ -43,7 +43,7 @@ class Pool:
 
 
 def synthesise(passages: int, folder: Path, real: Generation) -> None:
-    """Write a store of so many passages made from real ones; a smaller one has the first of a larger one's."""
+    """Write a store of so many passages made from real ones; one of whole documents has the first of a larger one."""
     pool = _draw_pool(real)
     numbers = range(0, passages, PASSAGES)
     with write_lock(folder), new_generation(folder) as generation:

@@ -41,7 +41,10 @@ class Nearest:
         Raises:
             RuntimeError, ValueError: the file is missing or not what it should be.
         """
-        index = _faiss().read_index(str(path))
+        try:
+            index = _faiss().read_index(str(path))
+        except MemoryError as exc:  # of an altered file, which says that it is enormous
+            raise ValueError(f"{path.name} cannot be understood") from exc
         if (index.ntotal, index.d) != (rows, _padded(dimension)):
             raise ValueError(f"{path.name} has {index.ntotal} rows of {index.d} numbers for {rows} of {dimension}")
         return cls(index)
