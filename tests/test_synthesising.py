@@ -18,5 +18,6 @@ def test_a_synthesised_store_can_be_asked_and_begins_as_a_smaller_one(
     for row in range(50):
         assert small.texts.passage(row).text == large.texts.passage(row).text
         assert small.index.embeddings(row).sentences.tobytes() == large.index.embeddings(row).sentences.tobytes()
-    hits = docqa.Retriever(large, fake).retrieve("Which bridge crosses the river?", 3)
-    assert "bridge" in hits[0].passage.text
+    retriever = docqa.Retriever(large, fake)
+    for hit in retriever.retrieve("Which bridge crosses the river?", 3):
+        assert retriever.document(hit.passage.document)[hit.passage.span] == hit.passage.text
