@@ -12,11 +12,13 @@ from docqa import errors
 PACKAGE = Path(docqa.__file__).parent
 
 LAYERS = [
-    {"types", "errors", "naming"},
-    {"bm25", "chunking", "corpus", "embedding", "feedback", "matching", "reading", "serialising", "terms", "texts"},
+    {"durable", "types", "errors", "naming"},
+    {"bm25", "chunking", "corpus", "embedding", "feedback", "matching", "reading", "serialising", "terms"},
+    {"texts", "unfinished"},
     {"confidence", "framing", "index"},
     {"answering", "isolation", "store", "understanding"},
     {"preparing"},
+    {"building"},
     {"syncing", "retrieval"},
     {"printing", "chat", "evaluation"},
     {"cli"},

@@ -5,13 +5,14 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import docqa
 from conftest import FakeEmbedder
-from docqa.store import commit, new_generation, open_generation, read_manifest, write_lock
+from docqa.store import commit, new_generation, open_generation, read_manifest, write_lock, write_manifest, writing
 from docqa.types import Chunking
 
 BM25_FILES = (
@@ -35,7 +36,7 @@ def synced(corpus: Path, store: Path, fake: FakeEmbedder) -> Path:
 def test_the_manifest_describes_the_store(synced: Path, fake: FakeEmbedder) -> None:
     manifest = read_manifest(synced)
     assert (manifest.model, manifest.model_digest, manifest.dimension) == ("fake", fake.digest, 64)
-    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 3)
+    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 4)
     assert list(manifest.documents) == ["bridge.txt", "cake.md", "notes/bees.md"]
     assert manifest.files.keys() == FILES
     assert {path.name for path in synced.iterdir()} == {
@@ -85,7 +86,7 @@ def test_a_damaged_manifest(synced: Path, manifest: str, reason: str, corpus: Pa
 def test_a_manifest_cannot_point_outside_of_the_store(synced: Path, tmp_path: Path) -> None:
     fields = json.loads((synced / "manifest.json").read_text())
     shutil.copytree(synced / fields["generation"], tmp_path / "elsewhere")
-    (synced / "manifest.json").write_text(json.dumps(fields | {"generation": "../elsewhere"}))
+    write_manifest(synced, replace(read_manifest(synced), generation="../elsewhere"))
     with pytest.raises(docqa.CorruptIndexError, match="names no generation"):
         open_generation(synced)
 
@@ -93,6 +94,8 @@ def test_a_manifest_cannot_point_outside_of_the_store(synced: Path, tmp_path: Pa
 def test_a_reader_outlives_its_generation(synced: Path, corpus: Path, fake: FakeEmbedder) -> None:
     old = docqa.Retriever.open(synced, embedder=fake)
     (corpus / "notes/bees.md").write_text("Wasps make no honey.")
+    docqa.sync(corpus, synced, embedder=fake)
+    (corpus / "cake.md").unlink()
     docqa.sync(corpus, synced, embedder=fake)
     assert not (synced / old.generation).exists()
     assert old.retrieve("bees make honey from nectar", 1)[0].passage.text == "Bees make honey from nectar."
@@ -128,7 +131,7 @@ def test_readers_never_see_half_a_generation(synced: Path, corpus: Path, fake: F
 def test_a_generation_that_fails_is_removed(synced: Path) -> None:
     before = {path.name for path in synced.iterdir()}
     full = "cannot write the index to .*No space left.*previous index is intact"
-    with pytest.raises(docqa.StoreError, match=full), new_generation(synced) as folder:
+    with pytest.raises(docqa.StoreError, match=full), new_generation(synced) as folder, writing(synced):
         (folder / "part").write_text("half")
         raise OSError(28, "No space left on device")
     assert {path.name for path in synced.iterdir()} == before
@@ -155,7 +158,7 @@ def test_an_unfinished_commit_leaves_the_old_generation(synced: Path, monkeypatc
         (folder / "part").write_text("whole")
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(docqa.StoreError, match="Read-only file system; the previous index is intact"):
-        commit(synced, folder, before)
+        commit(synced, folder, before, keep_previous=True)
     assert read_manifest(synced) == before
     assert {path.name for path in synced.iterdir()} == {".gitignore", ".lock", "manifest.json", before.generation}
     assert len(open_generation(synced).index) == 4

@@ -57,6 +57,16 @@ class Listing:
     skipped: tuple[SkippedDocument, ...]
 
 
+def check_corpus(corpus_dir: Path) -> None:
+    """Check that the corpus folder is there.
+
+    Raises:
+        CorpusNotFoundError: it is not.
+    """
+    if not corpus_dir.is_dir():
+        raise CorpusNotFoundError(corpus_dir)
+
+
 def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, FileState]) -> Listing:
     """List a corpus: every file with one of the suffixes and its state, and every other file as skipped.
 
@@ -66,8 +76,7 @@ def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, 
     Raises:
         CorpusNotFoundError: the folder is missing.
     """
-    if not corpus_dir.is_dir():
-        raise CorpusNotFoundError(corpus_dir)
+    check_corpus(corpus_dir)
     files, skipped = {}, []
     for path, reason in sorted(_walk(corpus_dir)):
         reason = reason or _why_not_read(path, suffixes)

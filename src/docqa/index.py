@@ -175,6 +175,33 @@ class Index:
         )
 
 
+class IndexWriter:
+    """Write an index into a folder, some passages at a time."""
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        none = np.empty((0, dimension), np.float32)
+        no_tokens = TokenEmbeddings(np.empty(0, np.int32), np.empty((0, (dimension + 3) // 4), np.uint8))
+        self._folder = folder
+        self._parts = [PassageEmbeddings(none, none, no_tokens, np.empty(0, np.int64))]
+        self._terms: list[Sequence[str]] = []
+        self._sentence_terms: list[Sequence[Sequence[str]]] = []
+
+    def add(
+        self,
+        embeddings: PassageEmbeddings,
+        terms: Sequence[Sequence[str]],
+        sentence_terms: Sequence[Sequence[Sequence[str]]],
+    ) -> None:
+        """Append the embeddings of some passages, their terms, and those of each of their sentences."""
+        self._parts.append(embeddings)
+        self._terms += terms
+        self._sentence_terms += sentence_terms
+
+    def finish(self) -> None:
+        """Complete the files."""
+        Index.build(PassageEmbeddings.join(self._parts), self._terms, self._sentence_terms).write(self._folder)
+
+
 class _Tokens:
     """The compressed tokens of all sentences, mapped into memory, and in how many passages each id occurs."""
 
