@@ -77,11 +77,14 @@ def test_a_report_as_json() -> None:
 
 
 def test_a_status_as_json() -> None:
-    summary = StoreSummary("3f9c", "mini", 4, 9, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), SKIPPED)
+    summary = StoreSummary("3f9c", "mini", 4, 9, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), SKIPPED, 7)
     unchanged = CorpusDiff((), (), (), ("d.md",))
     expected = {
         "generation": "3f9c", "model": "mini", "documents": 4, "passages": 9,
-        "synced": "2026-01-02T03:04:05+00:00", "skipped": SKIPPED_JSON,
+        "size": 7, "synced": "2026-01-02T03:04:05+00:00",
     }  # fmt: skip
-    assert same(status_to_json(summary, DIFF), {**expected, "stale": True, "diff": DIFF_JSON})
-    assert same(status_to_json(summary, unchanged), {**expected, "stale": False, "diff": diff_to_json(unchanged)})
+    told = {**expected, "skipped": SKIPPED_JSON}
+    stale = {**told, "previous": None, "stale": True, "diff": DIFF_JSON}
+    assert same(status_to_json(summary, DIFF, previous=None), stale)
+    fresh = {**told, "previous": expected, "stale": False, "diff": diff_to_json(unchanged)}
+    assert same(status_to_json(summary, unchanged, previous=summary), fresh)

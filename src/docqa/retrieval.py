@@ -197,7 +197,7 @@ class Retriever:
         index, row = self._generation.index, int(candidates.rows[i])
         stored = index.embeddings(row)
         matches, means = match_tokens(query.tokens, query.weights, stored.tokens, stored.token_counts)
-        similarities, terms = candidates.every_sentence[:, index.sentences(row)]
+        similarities, terms = candidates.sentences_of(i)
         similarity = float(candidates.passage.scores[i])
         passage = self._generation.texts.passage(row)
         sizes = stored.token_counts

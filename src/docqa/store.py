@@ -7,7 +7,11 @@
     ├── unfinished/           what an interrupted sync embedded: see `unfinished`
     └── generation-3f9c2a1047be/
         ├── texts.sqlite      documents, blocks, passages, sentences, by row
-        └── …                 the index: see `index`
+        ├── passages.faiss    row i is passage i
+        ├── passages.npy      the same as they were embedded, memory-mapped as all that follows
+        ├── sentences.npy     row-aligned through starts.npy
+        ├── tokens.npy        of the sentences, through token_starts.npy
+        └── terms/            BM25
 
 A reader opens every file of a generation at once, so that a later sync may remove the folder under it.
 
@@ -142,19 +146,28 @@ def open_generation(embeddings_dir: Path, *, thorough: bool = False) -> Generati
     return _with_current(embeddings_dir, open_it)
 
 
+def check(embeddings_dir: Path, *, thorough: bool = False) -> Manifest:
+    """Compare the current generation's files with the manifest, without opening them, and return the manifest.
+
+    Raises:
+        IndexNotFoundError, CorruptIndexError, StoreError: as `open_generation`.
+    """
+
+    def check_it(manifest: Manifest) -> Manifest:
+        check_files(embeddings_dir, manifest, thorough=thorough)
+        return manifest
+
+    return _with_current(embeddings_dir, check_it)
+
+
 def verify(embeddings_dir: Path) -> Manifest:
     """Compare every byte of the current generation with what was written; damage is noted for the next sync.
 
     Raises:
         IndexNotFoundError, CorruptIndexError, StoreError: as `open_generation`.
     """
-
-    def check(manifest: Manifest) -> Manifest:
-        check_files(embeddings_dir, manifest, thorough=True)
-        return manifest
-
     try:
-        return _with_current(embeddings_dir, check)
+        return check(embeddings_dir, thorough=True)
     except CorruptIndexError as exc:
         with suppress(StoreError):
             note_damage(embeddings_dir / read_manifest(embeddings_dir).generation, exc.reason)
@@ -294,8 +307,7 @@ def roll_back(embeddings_dir: Path) -> Manifest:
     Raises:
         IndexNotFoundError: nothing has been synced yet.
         StoreLockedError: a sync is writing.
-        CorruptIndexError: the previous generation is damaged; the current one stays.
-        StoreError: none is kept, or the store cannot be written.
+        StoreError: none is kept, it is damaged, or the store cannot be written; the current one stays.
     """
     if not (embeddings_dir / MANIFEST_FILE).exists():
         raise IndexNotFoundError(embeddings_dir)
@@ -303,7 +315,12 @@ def roll_back(embeddings_dir: Path) -> Manifest:
         previous = read_previous(embeddings_dir)
         if previous is None:
             raise StoreError(f"no previous index is kept in '{embeddings_dir}'; the next sync that changes it keeps it")
-        check_files(embeddings_dir, previous, thorough=True)
+        try:
+            check_files(embeddings_dir, previous, thorough=True)
+        except CorruptIndexError as exc:
+            raise StoreError(
+                f"the previous index in '{embeddings_dir}' is damaged: {exc.reason}; nothing is changed"
+            ) from exc
         current = _current_bytes(embeddings_dir)
         write_manifest(embeddings_dir, previous)
         with writing(embeddings_dir):
@@ -382,7 +399,7 @@ def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
     try:
         texts = Texts.open(folder / TEXTS_FILE)
         index = Index.read(folder)
-    except (OSError, ValueError, KeyError, RuntimeError) as exc:
+    except (OSError, ValueError, LookupError, RuntimeError) as exc:
         raise CorruptIndexError(embeddings_dir, str(exc)) from exc
     if len(index) != manifest.passages:
         raise CorruptIndexError(embeddings_dir, f"{len(index)} passages instead of {manifest.passages}")
