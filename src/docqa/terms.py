@@ -10,6 +10,7 @@ from bm25s.stopwords import STOPWORDS_EN_PLUS
 from docqa.types import Passage
 
 WORD = re.compile(r"\w+")
+NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 STOP_WORDS = frozenset(STOPWORDS_EN_PLUS)
 
 _stem = lru_cache(1 << 16)(Stemmer.Stemmer("english").stemWord)
@@ -37,5 +38,8 @@ def index_sentence_terms(passage: Passage) -> list[list[str]]:
 def _plain(text: str) -> str:
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()
+    return NOT_ASCII.sub(_without_marks, unicodedata.normalize("NFKD", text)).casefold()
+
+
+def _without_marks(match: re.Match[str]) -> str:
+    return "".join(character for character in match[0] if not unicodedata.combining(character))
