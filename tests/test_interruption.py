@@ -39,6 +39,39 @@ def documents(tmp_path: Path) -> Path:
     )
 
 
+def test_no_more_than_a_window_of_passages_is_in_memory(
+    documents: Path, store: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added: list[int] = []
+    asked: list[int] = []
+    index_writer, embed = building.IndexWriter, building.embed
+
+    class Writer(index_writer):  # type: ignore[misc, valid-type]
+        def add(self, embeddings: PassageEmbeddings, *others: Any) -> None:
+            added.append(len(embeddings.passages))
+            super().add(embeddings, *others)
+
+    def embed_some(embedder: docqa.Embedder, passages: list[docqa.Passage], progress: None) -> Any:
+        asked.append(len(passages))
+        return embed(embedder, passages, progress)
+
+    monkeypatch.setattr(building, "IndexWriter", Writer)
+    monkeypatch.setattr(building, "embed", embed_some)
+    docqa.sync(documents, store, embedder=fake)
+    assert added == [5, 5, 3]
+    assert asked == [2, 2, 1, 2, 2, 1, 2, 1]
+
+
+def test_equal_passages_are_embedded_once(documents: Path, store: Path, fake: FakeEmbedder) -> None:
+    write_corpus(documents, {f"copy {i}.txt": "Document 3 tells of 21." for i in range(9)})
+    report = docqa.sync(documents, store, embedder=fake)
+    assert (report.passages, report.embedded, len(fake.embedded)) == (PASSAGES + 9, PASSAGES, PASSAGES)
+    assert {hit.passage.document for hit in docqa.Retriever.open(store, embedder=fake).retrieve("21", 1)} <= {
+        "03.txt",
+        *(f"copy {i}.txt" for i in range(9)),
+    }
+
+
 def stored(store: Path) -> dict[str, StoredFile]:
     """What a store answers from, to be compared with another's."""
     assert open_generation(store, thorough=True)

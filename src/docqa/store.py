@@ -121,6 +121,15 @@ def read_manifest(embeddings_dir: Path) -> Manifest:
     return _read_manifest(embeddings_dir, MANIFEST_FILE)
 
 
+def read_older_settings(embeddings_dir: Path) -> tuple[str, Chunking] | None:
+    """Read the model and chunking of a store that an older version made, if it tells."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        fields = json.loads((embeddings_dir / MANIFEST_FILE).read_text("utf-8"))
+        if fields["format"] < FORMAT:
+            return str(fields["model"]), Chunking(**fields["chunking"])
+    return None
+
+
 def read_previous(embeddings_dir: Path) -> Manifest | None:
     """Read the manifest of the generation before the current one, if it is kept."""
     with suppress(StoreError):

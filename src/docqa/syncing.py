@@ -8,14 +8,12 @@ from heapq import merge
 from operator import itemgetter
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from docqa.building import Embedded, write_index
 from docqa.chunking import DEFAULT_CHUNKING
 from docqa.corpus import FileState, Listing, check_corpus, list_corpus
 from docqa.embedding import DEFAULT_MODEL, Embedder, SentenceTransformerEmbedder
 from docqa.errors import CorruptIndexError, EmptyCorpusError, IndexNotFoundError, StoreError
-from docqa.isolation import Unread
-from docqa.preparing import Divided, read_and_divide
 from docqa.reading import READER_VERSION, SUFFIXES
 from docqa.store import (
     FORMAT,
@@ -29,6 +27,7 @@ from docqa.store import (
     new_generation,
     open_generation,
     read_manifest,
+    read_older_settings,
     remove_leftovers,
     tidy,
     write_lock,
@@ -36,8 +35,11 @@ from docqa.store import (
     writing,
 )
 from docqa.texts import Texts
-from docqa.types import Chunking, CorpusDiff, Progress, SkippedDocument, SyncReport
+from docqa.types import Chunking, CorpusDiff, Document, Progress, SkippedDocument, SyncReport
 from docqa.unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from docqa.isolation import Unread
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +101,9 @@ def sync(
         listing = list_corpus(corpus, SUFFIXES, manifest.documents if manifest else {})
         if not listing.files and not (force and manifest):
             raise EmptyCorpusError(corpus, len(manifest.documents) if manifest else 0)
-        plan = _plan(listing, manifest, embedder, chunking, force=force)
+        model, divided = _settings(embeddings, manifest)
+        embedder = embedder or SentenceTransformerEmbedder(model)
+        plan = _plan(listing, manifest, embedder, chunking or divided, force=force)
         if plan.is_done and plan.known and _is_sound(embeddings, plan.known):
             _note_times(embeddings, plan.known, listing)
             tidy(embeddings)
@@ -144,6 +148,13 @@ def _read_known(embeddings_dir: Path) -> Manifest | None:
         return None
 
 
+def _settings(embeddings_dir: Path, manifest: Manifest | None) -> tuple[str, Chunking]:
+    """Return the model and the chunking that the store was made with, else the default ones."""
+    if manifest:
+        return manifest.model, manifest.chunking
+    return read_older_settings(embeddings_dir) or (DEFAULT_MODEL, DEFAULT_CHUNKING)
+
+
 def _is_sound(embeddings_dir: Path, manifest: Manifest) -> bool:
     try:
         check_files(embeddings_dir, manifest)
@@ -159,12 +170,8 @@ def _note_times(embeddings_dir: Path, manifest: Manifest, listing: Listing) -> N
         write_manifest(embeddings_dir, replace(manifest, documents=seen))
 
 
-def _plan(
-    listing: Listing, manifest: Manifest | None, embedder: Embedder | None, chunking: Chunking | None, *, force: bool
-) -> _Plan:
+def _plan(listing: Listing, manifest: Manifest | None, embedder: Embedder, chunking: Chunking, *, force: bool) -> _Plan:
     every = tuple(listing.files)
-    embedder = embedder or SentenceTransformerEmbedder(manifest.model if manifest else DEFAULT_MODEL)
-    chunking = chunking or (manifest.chunking if manifest else DEFAULT_CHUNKING)
     if manifest is None:
         return _Plan(listing, None, embedder, chunking, CorpusDiff(every, (), (), ()), (), every, anew=True)
     if not force:
@@ -190,6 +197,8 @@ def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
 
 def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Progress | None) -> SyncReport:
     """Write the texts of a new generation, then its index, embedding what is new, and make it the current one."""
+    from docqa.building import Embedded, write_index  # takes longer to import than to see that nothing is new
+
     remove_leftovers(embeddings_dir)
     stored = _open_stored(plan, embeddings_dir)
     if stored is None:
@@ -229,13 +238,12 @@ class _Reading:
     skipped: list[SkippedDocument]
     refused: dict[str, str]
 
-    def note(self, path: str, outcome: Divided | Unread) -> None:
-        if not isinstance(outcome, Unread):
-            document, _ = outcome
-            self.digests[path] = document.digest
-            if document.unread:
-                self.skipped.append(SkippedDocument(path, document.unread))
-            return
+    def note_document(self, document: Document) -> None:
+        self.digests[document.path] = document.digest
+        if document.unread:
+            self.skipped.append(SkippedDocument(document.path, document.unread))
+
+    def note_unread(self, path: str, outcome: "Unread") -> None:
         self.skipped.append(SkippedDocument(path, outcome.reason))
         if outcome.digest:  # the bytes are to blame, so there is no use in trying the same ones again
             self.refused[path] = outcome.digest
@@ -245,16 +253,19 @@ def _write_texts(
     texts: Texts, plan: _Plan, stored: Generation | None, corpus_dir: Path, progress: Progress | None
 ) -> _Reading:
     """Write all documents and their passages in the order of their paths, read one by one or copied."""
+    from docqa.preparing import read_and_divide
+
     reading = _Reading({}, [], {})
     outcomes = read_and_divide(corpus_dir, plan.read, embedder=plan.embedder, chunking=plan.chunking, progress=progress)
     with closing(outcomes):
         read = zip(plan.read, outcomes, strict=True)
         kept = ((path, None) for path in plan.keep)
         for path, outcome in merge(read, kept, key=itemgetter(0)):
-            if outcome is not None:
-                reading.note(path, outcome)
-                if not isinstance(outcome, Unread):
-                    texts.add(*outcome)
+            if isinstance(outcome, tuple):
+                texts.add(*outcome)
+                reading.note_document(outcome[0])
+            elif outcome:
+                reading.note_unread(path, outcome)
             elif stored:
                 texts.copy(stored.texts, path)
     return reading
