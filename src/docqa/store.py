@@ -190,7 +190,7 @@ def check_files(embeddings_dir: Path, manifest: Manifest, *, thorough: bool = Fa
         CorruptIndexError: a file is missing or not as it was written, or damage was found before.
     """
     folder = embeddings_dir / manifest.generation
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         raise CorruptIndexError(embeddings_dir, (folder / DAMAGED_FILE).read_text("utf-8", "replace"))
     size = 0
     for name, written in sorted(manifest.files.items(), key=lambda item: item[1].size):

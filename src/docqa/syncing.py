@@ -214,9 +214,14 @@ def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Pr
     manifest = _manifest(plan, stored, reading, embedded.dimension(plan.embedder), passages)
     diff = _final_diff(plan.diff, manifest)
     damaged = stored is None and not plan.anew
-    # what was removed from the corpus must not live on in a generation that is kept
-    commit(embeddings_dir, folder, manifest, keep_previous=not diff.removed and not damaged)
+    commit(embeddings_dir, folder, manifest, keep_previous=not damaged and not diff.removed and not _is_any_gone(plan))
     return SyncReport(diff, manifest.skipped, passages, new, 0.0)
+
+
+def _is_any_gone(plan: _Plan) -> bool:
+    """Tell whether a file that the store names, if only as skipped, is gone: it must not live on in what is kept."""
+    listed = {*plan.listing.files, *map(_path, plan.listing.skipped)}
+    return plan.known is not None and not listed.issuperset([*plan.known.documents, *map(_path, plan.known.skipped)])
 
 
 def _open_stored(plan: _Plan, embeddings_dir: Path) -> Generation | None:
