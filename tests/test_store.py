@@ -101,6 +101,29 @@ def test_damage_to_a_large_store_is_found_by_verifying_it_and_mended_by_a_sync(
         assert verify(synced).files == before.files
 
 
+def test_no_damage_to_the_index_of_a_large_store_makes_up_a_quote_or_ends_in_a_traceback(
+    synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHECKED_ON_OPENING", 0)
+    texts = [path.read_text() for path in corpus.rglob("*") if path.is_file()]
+    generation = synced / read_manifest(synced).generation
+    outcomes: set[bool] = set()
+    for name in read_manifest(synced).files:
+        sound = (generation / name).read_bytes()
+        for damaged in damages(sound)[:-2]:
+            assert damaged is not None
+            (generation / name).write_bytes(damaged)
+            try:
+                quotes = docqa.Retriever.open(synced, embedder=fake).ask("When was the bridge built?").quotes
+                assert all(any(quote.text in text for text in texts) for quote in quotes)
+                outcomes.add(True)
+            except docqa.CorruptIndexError:
+                outcomes.add(False)
+                (generation / DAMAGED_FILE).unlink(missing_ok=True)
+        (generation / name).write_bytes(sound)
+    assert outcomes == {True, False}
+
+
 def test_no_damage_to_the_texts_of_a_large_store_changes_a_word_or_ends_in_a_traceback(
     synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,7 +124,10 @@ class Retriever:
             EmbeddingError: the model gave an embedding of a wrong shape or that is not finite.
         """
         query = _checked(query, k)
-        return [hit for hit, _ in self._search(self._understand(query, ()), k)] if len(self._generation.index) else []
+        if not len(self._generation.index):
+            return []
+        with self._generation.blaming_damage():
+            return [hit for hit, _ in self._search(self._understand(query, ()), k)]
 
     def ask(
         self, query: str, k: int = 5, *, history: Sequence[Exchange] = (), min_confidence: float | None = None
@@ -150,8 +153,9 @@ class Retriever:
             raise ValueError(f"the least confidence must be between 0 and 1, not {least}")
         if not len(self._generation.index):
             return answer(query, [], k, self._cite)
-        asked = self._understand(query, history)
-        found = self._search(asked, max(k, CONFIDENCE_HITS))
+        with self._generation.blaming_damage():
+            asked = self._understand(query, history)
+            found = self._search(asked, max(k, CONFIDENCE_HITS))
         answered = answer(query, found, k, self._cite, min_confidence=least, asking_about=asked.asking_about)
         return replace(answered, calibrated=self._embedder.name == CALIBRATED_FOR)
 

@@ -108,6 +108,20 @@ class Generation:
     manifest: Manifest
     index: Index
     texts: Texts
+    embeddings_dir: Path
+
+    @contextmanager
+    def blaming_damage(self) -> Iterator[None]:
+        """Raise ``CorruptIndexError`` for an error that damage to the files explains, and others as they are."""
+        try:
+            yield
+        except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+            try:
+                check_files(self.embeddings_dir, self.manifest, thorough=True)
+            except CorruptIndexError as damage:
+                note_damage(self.embeddings_dir / self.manifest.generation, damage.reason)
+                raise damage from exc
+            raise
 
 
 def read_manifest(embeddings_dir: Path) -> Manifest:
@@ -408,11 +422,11 @@ def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
     try:
         texts = Texts.open(folder / TEXTS_FILE)
         index = Index.read(folder)
-    except (OSError, ValueError, LookupError, RuntimeError) as exc:
+    except Exception as exc:  # a damaged file makes the libraries that read it raise anything
         raise CorruptIndexError(embeddings_dir, str(exc)) from exc
     if len(index) != manifest.passages:
         raise CorruptIndexError(embeddings_dir, f"{len(index)} passages instead of {manifest.passages}")
-    return Generation(manifest, index, texts)
+    return Generation(manifest, index, texts, embeddings_dir)
 
 
 def _seal(fields: dict[str, Any]) -> str:
