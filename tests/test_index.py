@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from docqa import PassageEmbeddings
-from docqa.index import BEST_TERMS, NEAREST, Candidates, Index, IndexWriter, Signal
+from docqa.index import CANDIDATES, Candidates, Index, IndexWriter, Signal
 from docqa.types import TokenEmbeddings
 
 DIMENSION = 16
@@ -136,8 +136,8 @@ def test_candidates_are_scored_as_by_brute_force(passages: int, seed: int, terms
         assert_allclose(signal.scores, expected[found.rows], atol=1e-5)
         assert signal.mean == pytest.approx(expected.mean(), abs=1e-5)
         assert signal.deviation == pytest.approx(expected.std(), abs=1e-5)
-    assert set(np.argsort(-by_passage)[:NEAREST].tolist()) <= set(found.rows.tolist())
-    last = np.sort(by_terms)[-BEST_TERMS:][0]
+    assert set(np.argsort(-by_passage)[:CANDIDATES].tolist()) <= set(found.rows.tolist())
+    last = np.sort(by_terms)[-CANDIDATES:][0]
     assert set(np.flatnonzero(by_terms > last + 1e-5).tolist()) <= set(found.rows.tolist())
     assert found.rows.tolist() == sorted(set(found.rows.tolist()))
 

@@ -26,7 +26,6 @@ LAYERS = [
 """Imports point to a lower line only. Answering is pure and stands below retrieval, for `Retriever.ask` calls it."""
 
 OWNERS = {
-    "bm25s": {"terms"},
     "charset_normalizer": {"reading"},
     "faiss": {"nearest"},
     "filelock": {"store"},

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,11 @@ class Terms:
             _read_rows(folder, "sentences", sentences),
             _Frequencies.read(folder, len(vocabulary)),
         )
+
+    @property
+    def mapped(self) -> tuple[NDArray[Any], ...]:
+        """Return the large arrays that are mapped into memory."""
+        return self.passages.numbers, self.sentences.numbers, *self._frequencies.mapped
 
     def ask(self, terms: Mapping[float, Sequence[str]]) -> AskedTerms:
         """Look up lists of terms by what they weigh; those in no row count nothing."""
@@ -219,7 +225,7 @@ class _Vocabulary:
     def read(cls, folder: Path) -> "_Vocabulary":
         numbers = map_array(folder / NUMBERS_FILE, np.uint32)
         starts = map_starts(folder / VOCABULARY_STARTS_FILE, len(numbers))
-        return cls(map_array(folder / VOCABULARY_FILE, np.uint8, int(starts[-1])), starts, numbers)
+        return cls(map_array(folder / VOCABULARY_FILE, np.uint8, int(starts[-1]), scattered=True), starts, numbers)
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -270,6 +276,11 @@ class _Frequencies:
             int(map_array(folder / PAIR_COUNT_FILE, np.int64, 1)[0]),
         )
 
+    @property
+    def mapped(self) -> tuple[NDArray[Any], ...]:
+        """Return the large arrays that are mapped into memory."""
+        return self._rows, self._weights, self._pairs
+
     def postings(self, number: int) -> tuple[NDArray[np.int32], Scores]:
         """Return the passages that have a term, and what it is worth there before its rarity."""
         span = slice(self._posting_starts[number], self._posting_starts[number + 1])
@@ -312,7 +323,7 @@ class _RowsWriter:
 def _read_rows(folder: Path, name: str, rows: int) -> TermRows:
     numbers_file, starts_file = ROWS_FILES[name]
     starts = map_starts(folder / starts_file, rows)
-    return TermRows(map_array(folder / numbers_file, np.uint32, int(starts[-1])), starts)
+    return TermRows(map_array(folder / numbers_file, np.uint32, int(starts[-1]), scattered=True), starts)
 
 
 def _write_vocabulary(folder: Path, vocabulary: Mapping[str, int]) -> None:

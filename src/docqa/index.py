@@ -8,22 +8,25 @@ An index never changes once written. Row i is passage i; the sentences of passag
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from docqa.arrays import ArrayWriter, map_array, map_starts, write_array
+from docqa.arrays import ArrayWriter, map_array, map_starts, release, write_array
 from docqa.bm25 import AskedTerms, TermRows, Terms, TermsWriter, spans
 from docqa.nearest import Nearest, write_nearest
 from docqa.types import Embeddings, PassageEmbeddings, TokenEmbeddings
 
-NEAREST, BEST_TERMS = 300, 100
-"""How many rows are proposed by the embedding of the passage, and by its terms, well above the number that is compared
-token by token afterwards."""
+CANDIDATES = 100
+"""How many rows are proposed by the embedding of the passage, and as many by its terms, well above the number that is
+compared token by token afterwards."""
+NEAR = 500
+"""How many rows FAISS proposes, of which the nearest are then found exactly."""
+KEPT_SEARCHES = 32
+"""After so many searches memory is given back: one in a large index touches some 15 MB of it, here and there."""
 BACKGROUND_ROWS = 1_000
 """How many rows, evenly spaced, stand for all when a signal's mean and deviation are taken."""
-TUNING_SENTENCES = 200
-"""How many sentences, evenly spaced, stand for queries when FAISS is tuned."""
 
 NEAREST_FILE = "passages.faiss"
 PASSAGES_FILE = "passages.npy"
@@ -133,8 +136,7 @@ class IndexWriter:
             rows.finish()
         write_array(self._folder / TOKEN_FREQUENCY_FILE, self._token_frequency)
         self._terms.finish()
-        passages, sentences = (map_array(self._folder / name, np.float16) for name in (PASSAGES_FILE, SENTENCES_FILE))
-        write_nearest(self._folder / NEAREST_FILE, passages, sentences[_spread(len(sentences), TUNING_SENTENCES)])
+        write_nearest(self._folder / NEAREST_FILE, map_array(self._folder / PASSAGES_FILE, np.float16))
 
     def _count_tokens(self, ids: NDArray[np.int32], passages: Rows, token_counts: Rows) -> None:
         """Count in how many passages each token is."""
@@ -163,6 +165,7 @@ class Index:
         self._starts = starts
         self._tokens = tokens
         self._terms = terms
+        self._searches = 0
         self._background = self._gather(_spread(len(self), BACKGROUND_ROWS))
 
     @classmethod
@@ -172,10 +175,10 @@ class Index:
         Raises:
             RuntimeError, ValueError, IndexError, OSError: a file is missing or not what it should be.
         """
-        passages = map_array(folder / PASSAGES_FILE, np.float16)
+        passages = map_array(folder / PASSAGES_FILE, np.float16, scattered=True)
         rows, dimension = passages.shape
         starts = map_starts(folder / STARTS_FILE, rows)
-        sentences = map_array(folder / SENTENCES_FILE, np.float16, int(starts[-1]))
+        sentences = map_array(folder / SENTENCES_FILE, np.float16, int(starts[-1]), scattered=True)
         return cls(
             Nearest.read(folder / NEAREST_FILE, rows, dimension),
             passages,
@@ -218,12 +221,23 @@ class Index:
         """
         asked = self._terms.ask(terms)
         by_terms = self._terms.score_all(asked)
-        near = self._nearest.search(query, min(len(self), max(k, NEAREST)))
-        found = self._gather(np.union1d(near, _best(by_terms, min(len(self), BEST_TERMS))))
+        wanted = min(len(self), max(k, CANDIDATES))
+        found = self._gather(np.union1d(self._find_nearest(query, wanted), _best(by_terms, wanted)))
         sentences, signals = self._score(found, query, asked, by_terms)
         _, background = self._score(self._background, query, asked, by_terms)
+        self._give_back()
         passage, sentence, of_terms, sentence_terms, pairs = map(_signal, signals, background)
         return Candidates(found.rows, passage, sentence, of_terms, sentence_terms, pairs, sentences, found.starts)
+
+    def _find_nearest(self, query: Embeddings, count: int) -> Rows:
+        near = self._nearest.search(query, min(len(self), max(count, NEAR)))
+        return near[_best(np.vecdot(self._passages[near].astype(np.float32), query), count)]
+
+    def _give_back(self) -> None:
+        self._searches += 1
+        if self._searches % KEPT_SEARCHES == 0:
+            for mapped in (self._passages, self._sentences, *self._tokens.mapped, *self._terms.mapped):
+                release(mapped)
 
     def _gather(self, rows: Rows) -> "_Gathered":
         """Read what is needed to score some rows."""
@@ -275,6 +289,11 @@ class _Tokens:
         ids = map_array(folder / TOKEN_IDS_FILE, np.int32, int(starts[-1]))
         rows = map_array(folder / TOKENS_FILE, np.uint8, int(starts[-1]))
         return cls(TokenEmbeddings(ids, rows), starts, map_array(folder / TOKEN_FREQUENCY_FILE, np.int64))
+
+    @property
+    def mapped(self) -> tuple[NDArray[Any], ...]:
+        """Return the large arrays that are mapped into memory."""
+        return self._tokens.ids, self._tokens.rows
 
     def of(self, first: int, last: int) -> tuple[TokenEmbeddings, NDArray[np.int64]]:
         """Return the tokens of some sentences and how many each has."""
