@@ -66,7 +66,7 @@ def synthesise(passages: int, folder: Path, real: Generation) -> None:
             skipped=(),
             passages=passages,
         )
-        commit(folder, generation, manifest)
+        commit(folder, generation, manifest, keep_previous=False)
 
 
 def _draw_pool(real: Generation) -> Pool:

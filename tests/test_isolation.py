@@ -18,7 +18,7 @@ import docqa
 import faulty_reader
 from conftest import FakeEmbedder, write_corpus
 from docqa import CorpusError, Document, isolation
-from docqa.corpus import digest
+from docqa.corpus import digest, read_bytes
 from docqa.isolation import Unread, process, read_isolated
 from docqa.isolation.process import Failure, ReadingProcess
 from docqa.reading import read_document
@@ -209,6 +209,26 @@ def test_bytes_that_crash_are_not_read_again(tmp_path: Path, store: Path, fake: 
 
 
 @pytest.mark.usefixtures("faulty")
+def test_only_some_documents_wait_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [f"{i}.txt" for i in range(40)]
+    for path in paths:
+        (tmp_path / path).write_text("Words.")
+    read: list[str] = []
+
+    def noted(corpus_dir: Path, path: str) -> bytes:
+        read.append(path)
+        return read_bytes(corpus_dir, path)
+
+    monkeypatch.setattr(isolation, "read_bytes", noted)
+    monkeypatch.setattr(isolation, "_processors", lambda: 2)
+    with read_isolated(tmp_path, paths) as outcomes:
+        for taken, outcome in enumerate(outcomes):
+            assert isinstance(outcome, docqa.Document)
+            time.sleep(0.002)
+            assert len(read) <= taken + 2 * isolation.AHEAD
+    assert sorted(read) == sorted(paths)
+
+
 def test_an_interrupted_sync_leaves_no_process(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
     corpus = write_corpus(tmp_path / "corpus", {"a.csv": "hang", "b.csv": "hang", "c.csv": "exit"})
 

@@ -123,8 +123,10 @@ class Retriever:
             EmbeddingError: the model gave an embedding of a wrong shape or that is not finite.
         """
         query = _checked(query, k)
-        found = self._search(self._understand(query, ()), k) if len(self._generation.index) else []
-        return [one.hit for one in found]
+        if not len(self._generation.index):
+            return []
+        with self._generation.blaming_damage():
+            return [one.hit for one in self._search(self._understand(query, ()), k)]
 
     def ask(
         self, query: str, k: int = 5, *, history: Sequence[Exchange] = (), min_confidence: float | None = None
@@ -150,8 +152,9 @@ class Retriever:
             raise ValueError(f"the least confidence must be between 0 and 1, not {least}")
         if not len(self._generation.index):
             return answer(query, [], k, partial(self._cite, []))
-        asked = self._understand(query, history)
-        found = self._search(asked, max(k, CONFIDENCE_HITS))
+        with self._generation.blaming_damage():
+            asked = self._understand(query, history)
+            found = self._search(asked, max(k, CONFIDENCE_HITS))
         pairs, cite = [(one.hit, one.evidence) for one in found], partial(self._cite, found)
         answered = answer(query, pairs, k, cite, min_confidence=least, asking_about=asked.asking_about)
         return replace(answered, calibrated=self._embedder.name == CALIBRATED_FOR)

@@ -59,18 +59,28 @@ def report_to_json(report: SyncReport) -> JSON:
     }
 
 
-def status_to_json(summary: StoreSummary, diff: CorpusDiff, indexed: Sequence[IndexedDocument]) -> JSON:
-    """Turn what a store holds, and how the corpus differs from it, into JSON."""
+def status_to_json(
+    summary: StoreSummary, diff: CorpusDiff, indexed: Sequence[IndexedDocument], *, previous: StoreSummary | None
+) -> JSON:
+    """Turn what a store holds, what it kept of before, and how the corpus differs from it, into JSON."""
     return {
         "stale": bool(diff),
+        **_generation(summary),
+        "previous": _generation(previous) if previous else None,
+        "skipped": [_skipped(skipped) for skipped in summary.skipped],
+        "diff": diff_to_json(diff),
+        "indexed": [_indexed(document) for document in indexed],
+    }
+
+
+def _generation(summary: StoreSummary) -> JSON:
+    return {
         "generation": summary.generation,
         "model": summary.model,
         "documents": summary.documents,
         "passages": summary.passages,
+        "size": summary.size,
         "synced": summary.synced.isoformat(),
-        "skipped": [_skipped(skipped) for skipped in summary.skipped],
-        "diff": diff_to_json(diff),
-        "indexed": [_indexed(document) for document in indexed],
     }
 
 

@@ -9,6 +9,7 @@ import Stemmer
 from docqa.types import Passage
 
 WORD = re.compile(r"\w+")
+NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 STOP_WORDS = frozenset(
     """
     a about above after again against ain all am an and any are aren aren't as at be because been before being
@@ -49,5 +50,8 @@ def index_sentence_terms(passage: Passage) -> list[list[str]]:
 def _plain(text: str) -> str:
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()
+    return NOT_ASCII.sub(_without_marks, unicodedata.normalize("NFKD", text)).casefold()
+
+
+def _without_marks(match: re.Match[str]) -> str:
+    return "".join(character for character in match[0] if not unicodedata.combining(character))

@@ -1,6 +1,8 @@
 """The texts of a generation: documents and passages by row, in one SQLite file. Only this module imports sqlite3.
 
-SQLite fetches the few rows a query needs from a file of any size, and needs no server and no parsing on opening.
+SQLite fetches the few rows a query needs from a file of any size, and needs no server and no parsing on opening. Every
+row carries a checksum of what it holds, compared whenever it is fetched, so that no damage to the file, which may be
+too large to be checked whole on opening, can put words into a document.
 """
 
 import hashlib
@@ -16,23 +18,30 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from docqa.durable import note_damage
+from docqa.errors import CorruptIndexError
 from docqa.types import Block, Document, Excerpt, IndexedDocument, PageStart, Passage, Span
 
 SCHEMA = """
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, path TEXT UNIQUE, digest TEXT, title TEXT, text TEXT, blocks TEXT, pages TEXT,
-    unread TEXT, author TEXT, date TEXT
+    unread TEXT, author TEXT, date TEXT, checksum BLOB
 );
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY, document INTEGER REFERENCES documents, key BLOB,
-    start INTEGER, end INTEGER, headings TEXT, locator TEXT, text TEXT, sentences TEXT, place TEXT
+    start INTEGER, end INTEGER, headings TEXT, locator TEXT, text TEXT, sentences TEXT, place TEXT,
+    checksum BLOB
 );
 CREATE INDEX passages_of_document ON passages (document, row);
 """
 MAX_HEADINGS = 150
 """Characters, some 35 tokens: with a passage of the default size they fit the default model."""
 OF_DOCUMENT = "path, digest, title, text, blocks, pages, unread, author, date"
-PASSAGE = "SELECT d.path, d.title, p.headings, p.start, p.end, p.locator, p.text, p.sentences, p.place"
+DOCUMENT = f"SELECT checksum, {OF_DOCUMENT} FROM documents"
+OF_PASSAGE = "key, start, end, headings, locator, text, sentences, place"
+PASSAGE = """
+SELECT p.checksum, p.row, d.path, d.title, p.key, p.start, p.end, p.headings, p.locator, p.text, p.sentences, p.place
+"""
 LAST_PAGE = "coalesce((SELECT max(json_extract(value, '$[1]')) FROM json_each(pages)), 0)"
 OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
 
@@ -40,8 +49,9 @@ OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
 class Texts:
     """Read and, while a generation is made, write the documents and passages of a generation."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
         self._lock = threading.Lock()
 
     @classmethod
@@ -56,7 +66,7 @@ class Texts:
             connection = sqlite3.connect(path, isolation_level=None)
             with closing(connection):
                 connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + SCHEMA)
-                yield cls(connection)
+                yield cls(connection, path)
                 connection.execute("COMMIT")
         except sqlite3.Error as exc:
             raise OSError(f"{path.name}: {exc}") from exc
@@ -74,7 +84,7 @@ class Texts:
             connection.execute("SELECT count(*) FROM documents").fetchone()
         except sqlite3.Error as exc:
             raise ValueError(f"{path.name}: {exc}") from exc
-        return cls(connection)
+        return cls(connection, path)
 
     def __del__(self) -> None:
         # readers share one connection, so it is closed when the last of them lets go
@@ -94,73 +104,128 @@ class Texts:
         self._insert(row, columns)
 
     def copy(self, other: "Texts", path: str) -> None:
-        """Append a document and its passages as another generation has them."""
-        document = other._fetch(f"SELECT {OF_DOCUMENT} FROM documents WHERE path = ?", path)[0]
-        columns = "key, start, end, headings, locator, text, sentences, place"
-        of_document = "document = (SELECT number FROM documents WHERE path = ?) ORDER BY row"
-        passages = other._fetch(f"SELECT {columns} FROM passages WHERE {of_document}", path)
+        """Append a document and its passages as another generation has them.
+
+        Raises:
+            CorruptIndexError: they are damaged.
+        """
+        with other._sound():
+            document = _checked(*other._fetch(f"{DOCUMENT} WHERE path = ?", path)[0])
+            rows = other._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE d.path = ? ORDER BY p.row", path)
+            passages = [_checked(*row)[3:] for row in rows]
         self._insert(document, passages)
 
     def passage(self, row: int) -> Passage:
-        """Return the passage of a row of the index."""
+        """Return the passage of a row of the index; see `passages_at` for what is raised."""
         return self.passages_at([row])[0]
 
     def passages_at(self, rows: Sequence[int]) -> list[Passage]:
-        """List the passages of some rows of the index, each another."""
+        """List the passages of some rows of the index, each another.
+
+        Raises:
+            CorruptIndexError: one is damaged.
+        """
         some = f"{OF_PASSAGES} WHERE p.row IN ({', '.join('?' * len(rows))})"
-        found = {row[-1]: row[:-1] for row in self._fetch(f"{PASSAGE}, p.row {some}", *rows)}
-        return [_passage(found[row]) for row in rows]
+        with self._sound():
+            found = {row[1]: row for row in self._fetch(f"{PASSAGE} {some}", *rows)}
+            return [_passage(found[row]) for row in rows]
 
     def excerpt(self, first: int, last: int) -> Excerpt:
-        """Return the part of a document that the passages of some rows, from the first to the last, make up."""
-        rows = self._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE p.row BETWEEN ? AND ? ORDER BY p.row", first, last)
-        return reduce(_join, (_excerpt(row) for row in rows))[1]
+        """Return the part of a document that the passages of some rows, from the first to the last, make up.
 
-    def passages(self, path: str) -> list[tuple[int, Passage]]:
-        """List a document's passages with their rows, in order."""
-        rows = self._fetch(f"{PASSAGE}, p.row {OF_PASSAGES} WHERE d.path = ? ORDER BY p.row", path)
-        return [(row[-1], _passage(row[:-1])) for row in rows]
+        Raises:
+            CorruptIndexError: one is damaged.
+        """
+        with self._sound():
+            rows = self._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE p.row BETWEEN ? AND ? ORDER BY p.row", first, last)
+            return reduce(_join, (_excerpt(row) for row in rows))[1]
+
+    def batches(self, size: int) -> Iterator[list[tuple[bytes, Passage]]]:
+        """Give all passages by row, so many at a time, with what each embeds (see `passage_key`).
+
+        Raises:
+            CorruptIndexError: one is damaged.
+        """
+        for first in range(0, len(self), size):
+            with self._sound():
+                some = f"{PASSAGE} {OF_PASSAGES} WHERE p.row BETWEEN ? AND ? ORDER BY p.row"
+                rows = self._fetch(some, first, first + size - 1)
+                batch = [(row[4], _passage(row)) for row in rows]
+            yield batch
+
+    def distinct_keys(self) -> list[bytes]:
+        """List what the passages embed (see `passage_key`), each once.
+
+        Raises:
+            CorruptIndexError: the list is damaged.
+        """
+        with self._sound():
+            return [key for (key,) in self._fetch("SELECT DISTINCT key FROM passages")]
+
+    def __len__(self) -> int:
+        with self._sound():
+            return int(self._fetch("SELECT coalesce(max(row) + 1, 0) FROM passages")[0][0])
 
     def document(self, path: str) -> Document:
         """Return a document.
 
         Raises:
             KeyError: there is none of that path.
+            CorruptIndexError: it is damaged.
         """
-        found = self._fetch(f"SELECT {OF_DOCUMENT} FROM documents WHERE path = ?", path)
-        if not found:
-            raise KeyError(path)
-        path, digest, title, text, blocks, pages, *rest = found[0]
-        return Document(path, digest, title, text, _blocks(json.loads(blocks)), _pages(json.loads(pages)), *rest)
+        with self._sound():
+            found = self._fetch(f"{DOCUMENT} WHERE path = ?", path)
+            if found:
+                return _document(found[0])
+        raise KeyError(path)
 
     def documents(self) -> list[IndexedDocument]:
-        """List the documents by path, with their headings and numbers of passages."""
-        rows = self._fetch(f"SELECT d.path, d.title, p.headings {OF_PASSAGES} ORDER BY d.path, p.row")
-        listed = self._fetch(f"SELECT path, title, {LAST_PAGE}, author, date FROM documents ORDER BY path")
-        passages: dict[str, list[str]] = {path: [] for path, *_ in listed}
-        for path, _, headings in rows:
-            passages[path].append(headings)
-        return [
-            IndexedDocument(path, title, _last_headings(passages[path]), len(passages[path]), *rest)
-            for path, title, *rest in listed
-        ]
+        """List the documents by path, with their headings and numbers of passages.
+
+        Raises:
+            CorruptIndexError: the list is damaged.
+        """
+        with self._sound():
+            rows = self._fetch(f"SELECT d.path, d.title, p.headings {OF_PASSAGES} ORDER BY d.path, p.row")
+            listed = self._fetch(f"SELECT path, title, {LAST_PAGE}, author, date FROM documents ORDER BY path")
+            passages: dict[str, list[str]] = {path: [] for path, *_ in listed}
+            for path, _, headings in rows:
+                passages[path].append(headings)
+            return [
+                IndexedDocument(path, title, _last_headings(passages[path]), len(passages[path]), *rest)
+                for path, title, *rest in listed
+            ]
 
     def rows_by_key(self) -> dict[bytes, int]:
-        """Map what each passage embeds (see `passage_key`) to its row."""
-        return dict(self._fetch("SELECT key, row FROM passages ORDER BY row DESC"))
+        """Map what each passage embeds (see `passage_key`) to its row, the first of equal ones."""
+        with self._sound():
+            return dict(self._fetch("SELECT key, row FROM passages ORDER BY row DESC"))
 
     def _insert(self, document: tuple[object, ...], passages: Sequence[tuple[object, ...]]) -> None:
-        insert = f"INSERT INTO documents ({OF_DOCUMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        number = self._connection.execute(insert, document).lastrowid
-        first = self._fetch("SELECT count(*) FROM passages")[0][0]
+        path, _, title, *_ = document
+        insert = f"INSERT INTO documents ({OF_DOCUMENT}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        number = self._connection.execute(insert, (*document, _checksum(document))).lastrowid
         self._connection.executemany(
-            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(first + i, number, *passage) for i, passage in enumerate(passages)],
+            f"INSERT INTO passages (row, document, {OF_PASSAGE}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (row, number, *passage, _checksum((row, path, title, *passage)))
+                for row, passage in enumerate(passages, start=len(self))
+            ],
         )
 
     def _fetch(self, query: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         with self._lock:
             return self._connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """Say of whatever damage makes of a row, a missing one or one that cannot be parsed, that it is damage."""
+        try:
+            yield
+        except (sqlite3.Error, ValueError, TypeError, LookupError) as exc:
+            folder, reason = self._path.parent, f"{self._path.name} is not as it was written"
+            note_damage(folder, reason)
+            raise CorruptIndexError(folder.parent, reason) from exc
 
 
 def embedded_text(passage: Passage) -> tuple[str, list[Span]]:
@@ -189,7 +254,7 @@ def _place(lead: str, excerpt: Excerpt) -> str:
 
 def _excerpt(row: tuple) -> tuple[str, Excerpt]:  # type: ignore[type-arg]
     """Return a passage as an excerpt, and what stands between it and the passage before."""
-    _, _, _, start, _, _, text, _, place = row
+    _, _, _, _, start, _, _, _, text, _, place = _checked(*row)
     lead, line, blocks, pages = json.loads(place)
     return lead, Excerpt(start, text, line, _blocks(blocks), _pages(pages))
 
@@ -208,10 +273,25 @@ def _join(before: tuple[str, Excerpt], following: tuple[str, Excerpt]) -> tuple[
     return first_lead, joined
 
 
-def _passage(row: tuple) -> Passage:  # type: ignore[type-arg]
-    path, title, headings, start, end, locator, text, sentences, _ = row
+def _passage(fetched: tuple) -> Passage:  # type: ignore[type-arg]
+    _, path, title, _, start, end, headings, locator, text, sentences, _ = _checked(*fetched)
     spans = tuple(Span(*span) for span in json.loads(sentences))
     return Passage(path, title, tuple(json.loads(headings)), Span(start, end), locator, text, spans)
+
+
+def _document(fetched: tuple) -> Document:  # type: ignore[type-arg]
+    path, digest, title, text, blocks, pages, *rest = _checked(*fetched)
+    return Document(path, digest, title, text, _blocks(json.loads(blocks)), _pages(json.loads(pages)), *rest)
+
+
+def _checked(checksum: bytes, *values: Any) -> tuple[Any, ...]:
+    if _checksum(values) != checksum:
+        raise ValueError("the checksum is another")
+    return values
+
+
+def _checksum(values: tuple[object, ...]) -> bytes:
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).digest()
 
 
 def _of_block(block: Block) -> tuple[object, ...]:

@@ -3,10 +3,11 @@
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -194,6 +195,33 @@ class PassageEmbeddings:
     tokens: TokenEmbeddings
     token_counts: NDArray[np.int64]
 
+    @classmethod
+    def join(cls, parts: Sequence["PassageEmbeddings"]) -> "PassageEmbeddings":
+        """Join the embeddings of one or more groups of passages."""
+        return cls(
+            np.concatenate([part.passages for part in parts]),
+            np.concatenate([part.sentences for part in parts]),
+            TokenEmbeddings(
+                np.concatenate([part.tokens.ids for part in parts]),
+                np.concatenate([part.tokens.rows for part in parts]),
+            ),
+            np.concatenate([part.token_counts for part in parts]),
+        )
+
+    def split(self, sentence_counts: Sequence[int] | NDArray[np.int64]) -> list["PassageEmbeddings"]:
+        """Split them into those of each passage, given how many sentences each has."""
+        sentences = np.concatenate([[0], np.cumsum(sentence_counts, dtype=np.int64)])
+        tokens = np.concatenate([[0], np.cumsum(self.token_counts, dtype=np.int64)])[sentences]
+        return [
+            PassageEmbeddings(
+                self.passages[i : i + 1],
+                self.sentences[first:last],
+                TokenEmbeddings(self.tokens.ids[start:end], self.tokens.rows[start:end]),
+                self.token_counts[first:last],
+            )
+            for i, ((first, last), (start, end)) in enumerate(zip(pairwise(sentences), pairwise(tokens), strict=True))
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class QueryEmbeddings:
@@ -333,7 +361,7 @@ class IndexedDocument:
 
 @dataclass(frozen=True, slots=True)
 class StoreSummary:
-    """What a store holds."""
+    """What a store holds; ``size`` is in bytes."""
 
     generation: str
     model: str
@@ -341,6 +369,7 @@ class StoreSummary:
     passages: int
     synced: datetime
     skipped: tuple[SkippedDocument, ...]
+    size: int = 0
 
 
 def _locate(span: Span, blocks: tuple[Block, ...], pages: tuple[PageStart, ...], line: Callable[[int], int]) -> str:
