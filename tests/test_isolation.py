@@ -220,7 +220,7 @@ def test_only_some_documents_wait_in_memory(tmp_path: Path, monkeypatch: pytest.
         return read_bytes(corpus_dir, path)
 
     monkeypatch.setattr(isolation, "read_bytes", noted)
-    monkeypatch.setattr(isolation, "_processors", lambda: 2)
+    monkeypatch.setattr(isolation, "_most_processes", lambda: 2)
     with read_isolated(tmp_path, paths) as outcomes:
         for taken, outcome in enumerate(outcomes):
             assert isinstance(outcome, docqa.Document)
