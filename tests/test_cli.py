@@ -85,7 +85,7 @@ def test_status_tells_what_is_read_in_part_from_what_is_skipped(
     main(["sync", *folders])
     capsys.readouterr()
     assert main(["status", *folders]) == 0
-    assert capsys.readouterr().out.splitlines()[4:] == [
+    assert capsys.readouterr().out.splitlines()[5:] == [
         "skipped    a.txt: the file is empty",
         "read in part cake.md: page 2 is damaged",
     ]
