@@ -15,7 +15,8 @@ COMPILE = $(AUDIT)/bin/uv pip compile pyproject.toml audit/build.txt --constrain
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install chat sync test lint types unit browser bench-quality bench-peers bench-reading lock install-locked audit clean
+.PHONY: help install chat sync test lint types unit browser tesseract bench-quality bench-peers bench-reading lock \
+	install-locked audit clean
 
 help:
 	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
@@ -56,13 +57,17 @@ lint: $(VENV)/installed-dev
 types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
-unit: $(VENV)/installed-dev browser
+unit: $(VENV)/installed-dev browser tesseract
 	$(BIN)/pytest
 
 # The page is tested in a real Chromium, taken from Debian's packages where there is none.
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| ($(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq chromium >/dev/null)
+
+# Scans are read with the real Tesseract, taken from there too.
+tesseract:
+	@command -v tesseract >/dev/null || ($(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq tesseract-ocr >/dev/null)
 
 bench-quality: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/quality.py

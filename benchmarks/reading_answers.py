@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pypdfium2
 
-from docqa import Document, Embedder, Quote, Retriever, SentenceTransformerEmbedder, Span, sync
-from word_order import find_words, order_f1
+from docqa import Answer, Document, Embedder, Passage, Quote, Retriever, SentenceTransformerEmbedder, Span, sync
+from docqa.evaluation.overlapping import holds
+from word_order import find_words, order_f1, share_in_order
 
-QUESTIONS = Path(__file__).with_name("reading-questions.txt")
+QUESTIONS = {
+    "": Path(__file__).with_name("reading-questions.txt"),
+    ", others": Path(__file__).with_name("reading-questions-others.txt"),
+}
+"""Those whose answers were looked at one by one, and others on the Policy that were only counted."""
 CORPORA = {
     "text": ("txt/debian-policy.txt", "txt/fhs-3.0.txt"),
     "PDF": ("pdf/debian-policy.pdf", "pdf/fhs-3.0.pdf"),
@@ -21,29 +26,42 @@ CORPORA = {
 }
 """What is asked: the Policy in each format, and the FHS, of which there is no EPUB and no web page."""
 ALIKE = 0.8
-"""F1 of words in order from which two quotes are the same sentence."""
+"""F1 of words in order from which two quotes are the same sentence; share of a quote's words that a passage holds."""
 CHECKED = 50
 
 
 def measure_answers(store: Path, documents: Path) -> dict[str, str]:
-    """Count the questions for which a format's first quote is that of the text, and the quotes on their pages."""
+    """Count the questions for which a format quotes first what the text does, and the quotes on their pages."""
     embedder = SentenceTransformerEmbedder()
-    questions = QUESTIONS.read_text("utf-8").splitlines()
     retrievers = {name: open_corpus(store / name, paths, documents, embedder) for name, paths in CORPORA.items()}
-    quotes = {name: [ask(retriever, question) for question in questions] for name, retriever in retrievers.items()}
-    figures = {}
-    for name in [name for name in CORPORA if name != "text"]:
-        alike = [are_alike(got[0], right[0]) for got, right in zip(quotes[name], quotes["text"], strict=True)]
-        among = [
-            any(are_alike(one, right[0]) for one in got)
-            for got, right in zip(quotes[name], quotes["text"], strict=True)
-        ]
-        figures[f"first quote is that of the text, {name}"] = f"{sum(alike)} of {len(questions)}"
-        figures[f"one of five is the first of the text, {name}"] = f"{sum(among)} of {len(questions)}"
-        tell_others(name, questions, alike, quotes)
-    found = [quote for quoted in quotes["PDF"] for quote in quoted][:CHECKED]
+    figures: dict[str, str] = {}
+    quotes: list[Quote] = []
+    for label, file in QUESTIONS.items():
+        questions = file.read_text("utf-8").splitlines()
+        answers = {name: [ask(retriever, one) for one in questions] for name, retriever in retrievers.items()}
+        for name in [name for name in CORPORA if name != "text"]:
+            figures |= compare_answers(answers[name], answers["text"], name + label)
+        quotes += [quote for answered in answers["PDF"] for quote in answered.quotes]
+    found = quotes[:CHECKED]
     right = sum(stands_on_its_pages(quote, retrievers["PDF"].document(quote.document), documents) for quote in found)
     return {**figures, "quotes on the pages they name": f"{right} of {len(found)}"}
+
+
+def compare_answers(answers: Sequence[Answer], others: Sequence[Answer], label: str) -> dict[str, str]:
+    """Count the answers that agree with those of the text, and print the others to stderr."""
+    pairs = list(zip(answers, others, strict=True))
+    agreed = {
+        "passage quoted first is that of the text": [share_first_passage(*pair) for pair in pairs],
+        "first quote is that of the text": [are_alike(one.quotes[0], other.quotes[0]) for one, other in pairs],
+        "one quote is the first of the text": [
+            any(are_alike(quote, other.quotes[0]) for quote in one.quotes) for one, other in pairs
+        ],
+    }
+    for same, (one, other) in zip(agreed["passage quoted first is that of the text"], pairs, strict=True):
+        if not same:
+            quoted, expected = one.quotes[0].text, other.quotes[0].text
+            print(f"{label}: {one.query}\n  {quoted!r}\n  text: {expected!r}", file=sys.stderr)
+    return {f"{name}, {label}": f"{sum(same)} of {len(pairs)}" for name, same in agreed.items()}
 
 
 def open_corpus(store: Path, paths: Sequence[str], documents: Path, embedder: Embedder) -> Retriever:
@@ -57,9 +75,9 @@ def open_corpus(store: Path, paths: Sequence[str], documents: Path, embedder: Em
     return Retriever.open(store / "embeddings", embedder=embedder)
 
 
-def ask(retriever: Retriever, question: str) -> tuple[Quote, ...]:
-    """Return the quotes for a question, however little confidence there is in them."""
-    return retriever.ask(question, min_confidence=0).quotes
+def ask(retriever: Retriever, question: str) -> Answer:
+    """Answer a question, however little confidence there is in it."""
+    return retriever.ask(question, min_confidence=0)
 
 
 def are_alike(quote: Quote, other: Quote) -> bool:
@@ -67,13 +85,16 @@ def are_alike(quote: Quote, other: Quote) -> bool:
     return order_f1(find_words(quote.text), find_words(other.text)) >= ALIKE
 
 
-def tell_others(
-    name: str, questions: Sequence[str], alike: Sequence[bool], quotes: dict[str, list[tuple[Quote, ...]]]
-) -> None:
-    """Print to stderr what a format quotes instead of what the text says."""
-    for question, same, got, right in zip(questions, alike, quotes[name], quotes["text"], strict=True):
-        if not same:
-            print(f"{name}: {question}\n  {got[0].text!r}\n  text: {right[0].text!r}", file=sys.stderr)
+def share_first_passage(answer: Answer, other: Answer) -> bool:
+    """Tell whether each first quote stands, word by word in order, in the passage that the other is taken from."""
+    pairs = ((answer.quotes[0], quoted_first(other)), (other.quotes[0], quoted_first(answer)))
+    return all(share_in_order(find_words(quote.text), find_words(passage.text)) >= ALIKE for quote, passage in pairs)
+
+
+def quoted_first(answer: Answer) -> Passage:
+    """Find the passage that the first quote is taken from."""
+    quote, passages = answer.quotes[0], [hit.passage for hit in answer.hits]
+    return next(one for one in passages if one.document == quote.document and holds(one.span, quote.span))
 
 
 def stands_on_its_pages(quote: Quote, document: Document, documents: Path) -> bool:

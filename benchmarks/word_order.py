@@ -23,6 +23,11 @@ def order_f1(words: Sequence[str], reference: Sequence[str], *, threads: int = 1
     return 2 * common / total if total else 1.0
 
 
+def share_in_order(words: Sequence[str], within: Sequence[str]) -> float:
+    """Return the share of some words that stand in others, in order; 1 of none."""
+    return LCSseq.similarity(words, within) / len(words) if words else 1.0
+
+
 def find_words(text: str) -> list[str]:
     """List the words of a text in lower case, digits included, marks left out."""
     return WORD.findall(text.casefold())

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -92,6 +93,57 @@ def write_corpus(folder: Path, documents: dict[str, str]) -> Path:
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text.encode())
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep the fast forms of models where they are gone after the tests."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["DOCQA_CACHE"] = str(folder)
+    return folder
+
+
+PROMPTS = {"query": "query: ", "document": "passage: "}
+
+
+def make_tiny(
+    folder: Path,
+    *,
+    include_prompt: bool = True,
+    out_features: int | None = None,
+    pooling: str = "mean",
+    family: str = "Bert",
+) -> Path:
+    """Make a model of two small layers with random weights and prompts."""
+    import torch
+    import transformers
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
+
+    torch.manual_seed(7)
+    letters = [*"abcdefghijklmnopqrstuvwxyz.,:?!"]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "query", "passage", "bees", "honey", "make", *letters]
+    vocabulary += [f"##{letter}" for letter in letters]
+    parts = folder.with_name(folder.name + "-parts")
+    parts.mkdir(parents=True)
+    (parts / "vocab.txt").write_text("\n".join(vocabulary))
+    transformers.BertTokenizerFast(str(parts / "vocab.txt"), model_max_length=40).save_pretrained(parts)
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        pad_token_id=0,
+    )
+    getattr(transformers, f"{family}Model")(config).save_pretrained(parts)
+    transformer = Transformer(str(parts), max_seq_length=40)
+    modules = [transformer, Pooling(32, pooling_mode=pooling, include_prompt=include_prompt)]
+    if out_features:
+        modules.append(Dense(32, out_features))
+    SentenceTransformer(modules=modules, prompts=PROMPTS, device="cpu").save(str(folder))
+    shutil.rmtree(parts)
     return folder
 
 

@@ -25,7 +25,8 @@ def read(path: str, data: bytes, digest: str) -> Document:
     text = data.decode() if words[0] != "unstorable" else "\ud800"
     block = Block("paragraph", Span(0, len(text)), ("Ä", "\u2028"), "slide 4")
     unread = "page 8 is a picture" if words[0] == "partly" else ""
-    return Document(path, digest, path, text, (block,), (PageStart(0, 7),), unread)
+    pages = (PageStart(0, 7, recognised=True),)
+    return Document(path, digest, path, text, (block,), pages, unread, author="Ännchen", date="2024-03")
 
 
 def once(folder: str, act: str) -> None:

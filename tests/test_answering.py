@@ -29,13 +29,16 @@ SPANS = [Span(10, 14), Span(15, 19), Span(20, 26)]
 RARITY = {"bee": 1.0, "honey": 3.0, "tay": 4.0}.__getitem__
 
 
-def hit(rank: int, evidence: tuple[Span, ...] = ()) -> Hit:
+def hit(rank: int, evidence: tuple[Span, ...] = (), *, score: float | None = None) -> Hit:
     passage = Passage(f"{rank}.md", "T", (), Span(10, 26), "line 1", "One. Two. Three.", tuple(SPANS))
-    return Hit(passage, 1 / rank, rank, evidence)
+    return Hit(passage, 1 / rank if score is None else score, rank, evidence)
 
 
-def found(*spans: Span, strength: float = 1.0, similarity: float = 1.0, match: float = 1.0) -> Evidence:
-    return Evidence(spans, strength, Signals(similarity, 1.0, match, similarity, 0.0, 0, False))
+def found(
+    *spans: Span, best: Span | None = None, strength: float = 1.0, similarity: float = 1.0, match: float = 1.0
+) -> Evidence:
+    signals = Signals(similarity, 1.0, match, similarity, 0.0, 0, False)
+    return Evidence(spans, best or (spans or SPANS)[0], strength, signals)
 
 
 def confident(confidence: float) -> Evidence:
@@ -233,6 +236,24 @@ def test_the_strongest_evidence_is_quoted_first_and_the_weak_not_at_all() -> Non
     pairs = [(hit(i), found(span, strength=s)) for i, (span, s) in enumerate(strengths, start=1)]
     result = answer("why?", pairs, 5, cite)
     assert [(quote.document, quote.text) for quote in result.quotes] == [("2.md", "Two."), ("1.md", "One.")]
+
+
+@pytest.mark.parametrize(("scores", "first"), [((8.0, 7.4), "1.md"), ((8.0, 7.6), "2.md"), ((7.0, 8.0), "2.md")])
+def test_of_evidence_about_as_strong_that_of_the_better_hit_is_quoted_first(
+    scores: tuple[float, float], first: str
+) -> None:
+    strengths = (1.5, 1.55)
+    pairs = [
+        (hit(i, score=score), found(SPANS[i], strength=strength))
+        for i, (score, strength) in enumerate(zip(scores, strengths, strict=True), start=1)
+    ]
+    assert answer("why?", pairs, 5, cite).quotes[0].document == first
+
+
+@pytest.mark.parametrize("best", [0, 2])
+def test_the_best_sentence_of_a_hit_is_quoted_first_wherever_it_stands(best: int) -> None:
+    result = answer("why?", [(hit(1), found(SPANS[0], SPANS[2], best=SPANS[best]))], 5, cite)
+    assert [quote.span for quote in result.quotes] == [SPANS[best], SPANS[2 - best]]
 
 
 def test_no_words_are_quoted_twice() -> None:

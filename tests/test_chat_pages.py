@@ -161,6 +161,18 @@ def test_a_page_says_where_the_quote_stands_and_what_cannot_be_done():
     assert "data:image/jpeg;base64,/9g=" in bare
 
 
+def test_recognised_words_are_said_to_be_so_beside_the_page_and_the_text():
+    source = opened(EVIDENCE)
+    starts = tuple(replace(start, recognised=start.page == 2) for start in source.document.pages)
+    scanned = replace(source, document=replace(source.document, pages=starts))
+    on_page, other = (render_page(PageView(scanned, replace(PICTURE, page=page))) for page in (2, 3))
+
+    assert "recognised by a program (OCR)" in Reading(on_page).text
+    assert "recognised" not in other
+    assert "recognised by a program in pictures of pages" in Reading(render_source(scanned)).text
+    assert "recognised" not in render_source(source)
+
+
 def disabled(html: str) -> str:
     return "".join(tag for tag in html.split("<") if " disabled" in tag)
 

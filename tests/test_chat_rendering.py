@@ -164,7 +164,7 @@ def test_code_and_tables_keep_their_whitespace_and_paragraphs_do_not():
 def shown_everywhere(text: str) -> list[str]:
     """Render a text in every place where the page shows words of documents, names of files or questions."""
     block = Block("paragraph", Span(0, len(text)), (text,), f"sheet {text}")
-    document = Document(text, "0" * 64, text, text, (block,))
+    document = Document(text, "0" * 64, text, text, (block,), author=text, date=text)
     hit = hit_at(document, text, text)
     turns = (
         Turn(text, answer_of(hit, query=text, asking_about=text)),
@@ -175,7 +175,7 @@ def shown_everywhere(text: str) -> list[str]:
     skipped = (SkippedDocument(text, text), SkippedDocument(text, text, in_part=True))
     overview = Overview(
         StoreSummary("1", text, 1, 1, datetime.now(UTC), skipped),
-        (IndexedDocument(text, text, (text,), 1), IndexedDocument("a.md", text, (), 1)),
+        (IndexedDocument(text, text, (text,), 1, author=text, date=text), IndexedDocument("a.md", text, (), 1)),
         CorpusDiff((text,), (), (), ()),
     )
     return [

@@ -85,7 +85,7 @@ def test_status_tells_what_is_read_in_part_from_what_is_skipped(
     main(["sync", *folders])
     capsys.readouterr()
     assert main(["status", *folders]) == 0
-    assert capsys.readouterr().out.splitlines()[4:] == [
+    assert capsys.readouterr().out.splitlines()[5:] == [
         "skipped    a.txt: the file is empty",
         "read in part cake.md: page 2 is damaged",
     ]
@@ -149,6 +149,24 @@ def test_retrieve_json(synced: list[str], capsys: pytest.CaptureFixture[str]) ->
         "text": "Bees make honey from nectar.",
         "evidence": [[39, 67]],
     }
+
+
+def test_status_tells_what_is_kept_and_rollback_returns_to_it(
+    synced: list[str], capsys: pytest.CaptureFixture[str], corpus: Path
+) -> None:
+    (corpus / "new.txt").write_text("New.")
+    assert main(["sync", *synced]) == 0
+    capsys.readouterr()
+    assert main(["status", *synced, "--verify"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^size       \d\.\d MB, every byte as it was written$", out, re.MULTILINE)
+    kept = r"20\S+ \S+ \S+: 3 documents, 4 passages, \d\.\d MB, model all-MiniLM-L6-v2\n"
+    assert re.search(f"^previous   {kept}", out, re.MULTILINE)
+    assert main(["rollback", *synced[2:]]) == 0
+    assert re.fullmatch(f"back to {kept}", capsys.readouterr().out)
+    assert main(["status", *synced, "--json"]) == 3
+    status = json.loads(capsys.readouterr().out)
+    assert (status["documents"], status["previous"]["documents"], status["diff"]["added"]) == (3, 4, ["new.txt"])
 
 
 def test_status_fresh_and_stale(synced: list[str], capsys: pytest.CaptureFixture[str], corpus: Path) -> None:

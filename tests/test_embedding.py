@@ -1,6 +1,5 @@
 import hashlib
 import json
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from conftest import make_tiny
 from docqa import EmbeddingError, ModelNotFoundError, SentenceTransformerEmbedder, Span
 from docqa.chunking import split_sentences
 from docqa.embedding import DEFAULT_MODEL, sentence_transformer
@@ -22,6 +22,12 @@ TEXTS = [
     "  Leading and trailing white space.  ",
     "word " * 100 + "end. " + "Another sentence, at last.",
 ]
+
+
+@pytest.fixture(scope="session")
+def embedder() -> SentenceTransformerEmbedder:
+    """Share the real model as sentence-transformers computes it; test_fast.py compares its fast form with it."""
+    return SentenceTransformerEmbedder(fast=False)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +45,7 @@ def late_pooled(
     embedder: SentenceTransformerEmbedder, text: str, spans: Sequence[Span], prompt: str = ""
 ) -> np.ndarray:
     """Recompute sentence embeddings from the tokens of one text's own pass."""
-    model = embedder._model
+    model = embedder._reference.model
     tokens = np.asarray(model.encode(prompt + text, output_value="token_embeddings").cpu().numpy())
     encoding = model.tokenizer(
         prompt + text, return_offsets_mapping=True, truncation=True, max_length=model.max_seq_length
@@ -69,7 +75,7 @@ def test_tokens_are_counted_without_special_ones(embedder: SentenceTransformerEm
 def test_passages_are_embedded_as_sentence_transformers_does(embedder: SentenceTransformerEmbedder) -> None:
     found = embedder.embed_passages(TEXTS, [split_sentences(text) for text in TEXTS]).passages
     assert found.dtype == np.float32
-    assert_allclose(found, embedder._model.encode(TEXTS, normalize_embeddings=True), atol=1e-6)
+    assert_allclose(found, embedder._reference.model.encode(TEXTS, normalize_embeddings=True), atol=1e-6)
     assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
 
 
@@ -98,7 +104,7 @@ def test_the_tokens_of_a_sentence_are_the_models_own_in_the_passages_pass(
     sentences = [split_sentences(text) for text in TEXTS]
     found = embedder.embed_passages(TEXTS, sentences)
     assert (found.tokens.ids.dtype, found.tokens.rows.dtype) == (np.int32, np.float32)
-    model = embedder._model
+    model = embedder._reference.model
     ids, rows, counts = [], [], []
     for text, spans in zip(TEXTS, sentences, strict=True):
         tokens = np.asarray(model.encode(text, output_value="token_embeddings").cpu().numpy())
@@ -178,7 +184,9 @@ def test_passages_without_sentences_have_no_tokens(embedder: SentenceTransformer
 def test_a_query_is_embedded_as_sentence_transformers_does(embedder: SentenceTransformerEmbedder) -> None:
     found = embedder.embed_query("Who built the bridge?").query
     assert (found.shape, found.dtype) == ((384,), np.float32)
-    assert_allclose(found, embedder._model.encode("Who built the bridge?", normalize_embeddings=True), atol=1e-6)
+    assert_allclose(
+        found, embedder._reference.model.encode("Who built the bridge?", normalize_embeddings=True), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("query", ["Who built the bridge?", "x", "Wer baute die Brücke? 今日", "word " * 600])
@@ -186,7 +194,7 @@ def test_the_tokens_of_a_query_are_the_models_without_special_ones(
     embedder: SentenceTransformerEmbedder, query: str
 ) -> None:
     tokens = embedder.embed_query(query).tokens
-    model = embedder._model
+    model = embedder._reference.model
     every = np.asarray(model.encode(query, output_value="token_embeddings").cpu().numpy())
     ids = model.tokenizer(query, truncation=True, max_length=model.max_seq_length)["input_ids"]
     kept = [i for i, number in enumerate(ids) if number not in model.tokenizer.all_special_ids]
@@ -219,7 +227,7 @@ def test_the_nearest_passage_is_the_one_meant(embedder: SentenceTransformerEmbed
 def test_making_an_embedder_loads_nothing() -> None:
     embedder = SentenceTransformerEmbedder("no such model")
     assert embedder.name == "no such model"
-    assert "_loaded" not in vars(embedder)
+    assert {"_found", "_reference"}.isdisjoint(vars(embedder))
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "no/such", "a/b/c", "with space", "../up", "", "x" * 300])
@@ -266,61 +274,29 @@ def test_a_folder_with_broken_weights_is_an_error(tmp_path: Path) -> None:
         SentenceTransformerEmbedder(str(tmp_path)).embed_query("anything")
 
 
-PROMPTS = {"query": "query: ", "document": "passage: "}
-
-
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny(tmp_path_factory.mktemp("models") / "tiny")
-
-
-def make_tiny(folder: Path, *, include_prompt: bool = True, out_features: int | None = None) -> Path:
-    """Make a model of two small layers with random weights and prompts."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    torch.manual_seed(7)
-    letters = [*"abcdefghijklmnopqrstuvwxyz.,:?!"]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "query", "passage", "bees", "honey", "make", *letters]
-    vocabulary += [f"##{letter}" for letter in letters]
-    parts = folder.with_name(folder.name + "-parts")
-    parts.mkdir(parents=True)
-    (parts / "vocab.txt").write_text("\n".join(vocabulary))
-    BertTokenizerFast(str(parts / "vocab.txt"), model_max_length=40).save_pretrained(parts)
-    BertModel(
-        BertConfig(
-            vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
-        )
-    ).save_pretrained(parts)
-    transformer = Transformer(str(parts), max_seq_length=40)
-    modules = [transformer, Pooling(32, pooling_mode="mean", include_prompt=include_prompt)]
-    if out_features:
-        modules.append(Dense(32, out_features))
-    SentenceTransformer(modules=modules, prompts=PROMPTS, device="cpu").save(str(folder))
-    shutil.rmtree(parts)
-    return folder
 
 
 TINY_TEXTS = ["bees make honey. honey, bees!", "make bees", "a b c d. e f g h?"]
 
 
 def test_a_model_in_a_folder_has_its_own_name_digest_and_dimension(tiny: Path) -> None:
-    embedder = SentenceTransformerEmbedder(str(tiny))
+    embedder = SentenceTransformerEmbedder(str(tiny), fast=False)
     assert (embedder.name, embedder.dimension) == (str(tiny), 32)
     assert embedder.digest != DEFAULT_MODEL_DIGEST
-    assert embedder.digest == SentenceTransformerEmbedder(str(tiny)).digest
+    assert embedder.digest == SentenceTransformerEmbedder(str(tiny), fast=False).digest
 
 
 def test_the_longest_passage_leaves_room_for_the_prompt_and_special_tokens(tiny: Path) -> None:
-    embedder = SentenceTransformerEmbedder(str(tiny))
+    embedder = SentenceTransformerEmbedder(str(tiny), fast=False)
     assert embedder.count_tokens(["passage: ", "bees make honey."]) == [2, 4]
     assert embedder.max_tokens == 40 - 2 - 2
 
 
 def test_the_last_token_of_the_longest_passage_is_seen(tiny: Path) -> None:
-    embedder = SentenceTransformerEmbedder(str(tiny))
+    embedder = SentenceTransformerEmbedder(str(tiny), fast=False)
     longest = "a " * (embedder.max_tokens - 1)
     texts = [longest + "b", longest + "c"]
     found = embedder.embed_passages(texts, [[Span(len(longest), len(longest) + 1)]] * 2)
@@ -331,47 +307,49 @@ def test_the_last_token_of_the_longest_passage_is_seen(tiny: Path) -> None:
 
 
 def test_passages_and_queries_are_given_the_models_own_prompts(tiny: Path) -> None:
-    embedder = SentenceTransformerEmbedder(str(tiny))
+    embedder = SentenceTransformerEmbedder(str(tiny), fast=False)
     sentences = [split_sentences(text) for text in TINY_TEXTS]
     found = embedder.embed_passages(TINY_TEXTS, sentences)
-    prompted = embedder._model.encode(["passage: " + text for text in TINY_TEXTS], normalize_embeddings=True, prompt="")
+    prompted = embedder._reference.model.encode(
+        ["passage: " + text for text in TINY_TEXTS], normalize_embeddings=True, prompt=""
+    )
     assert_allclose(found.passages, prompted, atol=1e-6)
     expected = [
         late_pooled(embedder, text, spans, "passage: ") for text, spans in zip(TINY_TEXTS, sentences, strict=True)
     ]
     assert_allclose(found.sentences, np.concatenate(expected), atol=1e-5)
-    query = embedder._model.encode("query: bees?", normalize_embeddings=True, prompt="")
+    query = embedder._reference.model.encode("query: bees?", normalize_embeddings=True, prompt="")
     assert_allclose(embedder.embed_query("bees?").query, query, atol=1e-6)
 
 
 def test_the_prompt_has_no_part_in_the_tokens_of_sentences(tiny: Path) -> None:
-    embedder = SentenceTransformerEmbedder(str(tiny))
+    embedder = SentenceTransformerEmbedder(str(tiny), fast=False)
     found = embedder.embed_passages(["make bees", "bees"], [[Span(0, 4), Span(5, 9)], [Span(0, 4)]])
     assert found.token_counts.tolist() == [1, 1, 1]
-    make, bees = embedder._model.tokenizer.convert_tokens_to_ids(["make", "bees"])
+    make, bees = embedder._reference.model.tokenizer.convert_tokens_to_ids(["make", "bees"])
     assert found.tokens.ids.tolist() == [make, bees, bees]
 
 
 def test_the_prompt_has_no_part_in_the_tokens_of_a_query(tiny: Path) -> None:
-    embedder = SentenceTransformerEmbedder(str(tiny))
+    embedder = SentenceTransformerEmbedder(str(tiny), fast=False)
     tokens = embedder.embed_query("make bees?").tokens
-    assert embedder._model.tokenizer.convert_ids_to_tokens(tokens.ids.tolist()) == ["make", "bees", "?"]
+    assert embedder._reference.model.tokenizer.convert_ids_to_tokens(tokens.ids.tolist()) == ["make", "bees", "?"]
 
 
 def test_sentences_are_right_for_a_model_that_leaves_the_prompt_out_of_the_mean(tmp_path: Path) -> None:
-    embedder = SentenceTransformerEmbedder(str(make_tiny(tmp_path / "model", include_prompt=False)))
+    embedder = SentenceTransformerEmbedder(str(make_tiny(tmp_path / "model", include_prompt=False)), fast=False)
     sentences = [split_sentences(text) for text in TINY_TEXTS]
     found = embedder.embed_passages(TINY_TEXTS, sentences)
     expected = [
         late_pooled(embedder, text, spans, "passage: ") for text, spans in zip(TINY_TEXTS, sentences, strict=True)
     ]
     assert_allclose(found.sentences, np.concatenate(expected), atol=1e-5)
-    whole = embedder._model.encode(TINY_TEXTS, prompt="passage: ", normalize_embeddings=True)
+    whole = embedder._reference.model.encode(TINY_TEXTS, prompt="passage: ", normalize_embeddings=True)
     assert_allclose(found.passages, whole, atol=1e-6)
 
 
 def test_a_model_whose_tokens_have_another_dimension_is_refused(tmp_path: Path) -> None:
-    embedder = SentenceTransformerEmbedder(str(make_tiny(tmp_path / "model", out_features=16)))
+    embedder = SentenceTransformerEmbedder(str(make_tiny(tmp_path / "model", out_features=16)), fast=False)
     with pytest.raises(EmbeddingError, match="embeds tokens in another space; use another model"):
         embedder.embed_passages(TINY_TEXTS, [split_sentences(text) for text in TINY_TEXTS])
     with pytest.raises(EmbeddingError, match="embeds tokens in another space; use another model"):
@@ -381,9 +359,9 @@ def test_a_model_whose_tokens_have_another_dimension_is_refused(tmp_path: Path) 
 def test_embeddings_that_are_not_finite_are_an_error(tiny: Path) -> None:
     import torch
 
-    embedder = SentenceTransformerEmbedder(str(tiny))
+    embedder = SentenceTransformerEmbedder(str(tiny), fast=False)
     with torch.no_grad():
-        for weights in embedder._model.parameters():
+        for weights in embedder._reference.model.parameters():
             weights.fill_(float("nan"))
     with pytest.raises(EmbeddingError, match="not finite; use another model"):
         embedder.embed_query("bees")

@@ -1,3 +1,4 @@
+import tempfile
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from docqa import PassageEmbeddings
-from docqa.index import CANDIDATES, Candidates, Index, Signal
+from docqa.index import CANDIDATES, Candidates, Index, IndexWriter, Signal
 from docqa.types import TokenEmbeddings
 
 DIMENSION = 16
@@ -37,8 +38,29 @@ class Parts:
         values = random.integers(0, 256, (len(ids), TOKEN_LENGTH)).astype(np.uint8)
         self.embeddings = PassageEmbeddings(*rows, TokenEmbeddings(ids, values), token_counts)
 
+    def write(self, folder: Path, *cuts: int) -> Index:
+        """Write an index in pieces, and read it."""
+        writer = IndexWriter(folder, DIMENSION)
+        for first, last in pairwise([0, *cuts, len(self.counts)]):
+            writer.add(self.cut(first, last), self.terms[first:last], self.sentence_terms[first:last])
+        writer.finish()
+        return Index.read(folder)
+
     def build(self) -> Index:
-        return Index.build(self.embeddings, self.terms, self.sentence_terms)
+        with tempfile.TemporaryDirectory() as folder:
+            return self.write(Path(folder))
+
+    def cut(self, first: int, last: int) -> PassageEmbeddings:
+        """Cut the embeddings of some passages out."""
+        sentences = slice(self.starts[first], self.starts[last])
+        tokens = slice(self.token_starts[sentences.start], self.token_starts[sentences.stop])
+        every = self.embeddings
+        return PassageEmbeddings(
+            every.passages[first:last],
+            every.sentences[sentences],
+            TokenEmbeddings(every.tokens.ids[tokens], every.tokens.rows[tokens]),
+            every.token_counts[sentences],
+        )
 
     def tokens_of(self, sentence: int) -> TokenEmbeddings:
         span = slice(self.token_starts[sentence], self.token_starts[sentence + 1])
@@ -50,8 +72,9 @@ class Parts:
 
 
 def unit(random: np.random.Generator, rows: int) -> np.ndarray:
-    values = random.standard_normal((rows, DIMENSION)).astype(np.float32)
-    return values / np.linalg.norm(values, axis=1, keepdims=True)
+    """Make unit rows that float16 holds exactly."""
+    values = random.standard_normal((rows, DIMENSION))
+    return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
 
 
 def bm25(query: Sequence[str], rows: Sequence[Sequence[str]]) -> np.ndarray:
@@ -84,11 +107,12 @@ def assert_same(one: Candidates, other: Candidates) -> None:
         assert_array_equal(getattr(one, signal).scores, getattr(other, signal).scores)
         assert getattr(one, signal).mean == getattr(other, signal).mean
         assert getattr(one, signal).deviation == getattr(other, signal).deviation
-    assert_array_equal(one.every_sentence, other.every_sentence)
+    assert_array_equal(one.sentences, other.sentences)
+    assert_array_equal(one.starts, other.starts)
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(1, 300), st.integers(0, 5), st.lists(st.sampled_from([*WORDS, "unknown"]), max_size=4))
+@given(st.integers(1, 600), st.integers(0, 5), st.lists(st.sampled_from([*WORDS, "unknown"]), max_size=4))
 def test_candidates_are_scored_as_by_brute_force(passages: int, seed: int, terms: list[str]) -> None:
     parts = Parts(passages, seed)
     found = parts.build().search(parts.query, {1.0: terms}, 5)
@@ -99,7 +123,9 @@ def test_candidates_are_scored_as_by_brute_force(passages: int, seed: int, terms
     by_pairs = bm25(pair(terms), [pair(row) for row in parts.terms])
     all_sentence_terms = bm25(terms, [row for rows in parts.sentence_terms for row in rows])
     by_sentence_terms = np.array([max(all_sentence_terms[a:b]) for a, b in pairwise(parts.starts)])
-    assert_allclose(found.every_sentence, [all_sentences, all_sentence_terms], atol=1e-5)
+    for i, row in enumerate(found.rows):
+        own = slice(parts.starts[row], parts.starts[row + 1])
+        assert_allclose(found.sentences_of(i), [all_sentences[own], all_sentence_terms[own]], atol=1e-5)
     for signal, expected in (
         (found.passage, by_passage),
         (found.sentence, by_sentence),
@@ -110,9 +136,9 @@ def test_candidates_are_scored_as_by_brute_force(passages: int, seed: int, terms
         assert_allclose(signal.scores, expected[found.rows], atol=1e-5)
         assert signal.mean == pytest.approx(expected.mean(), abs=1e-5)
         assert signal.deviation == pytest.approx(expected.std(), abs=1e-5)
-    wanted = min(passages, CANDIDATES)
-    for expected in (by_passage, by_sentence):
-        assert set(np.argsort(-expected)[:wanted].tolist()) <= set(found.rows.tolist())
+    assert set(np.argsort(-by_passage)[:CANDIDATES].tolist()) <= set(found.rows.tolist())
+    last = np.sort(by_terms)[-CANDIDATES:][0]
+    assert set(np.flatnonzero(by_terms > last + 1e-5).tolist()) <= set(found.rows.tolist())
     assert found.rows.tolist() == sorted(set(found.rows.tolist()))
 
 
@@ -123,8 +149,8 @@ def test_k_above_the_number_of_passages_gives_them_all(k: int, rows: int) -> Non
 
 
 def test_a_large_k_is_granted_in_a_large_index() -> None:
-    parts = Parts(400)
-    assert len(parts.build().search(parts.query, {}, 250).rows) >= 250
+    parts = Parts(600)
+    assert len(parts.build().search(parts.query, {}, 550).rows) >= 550
 
 
 @pytest.mark.parametrize("terms", [[], ["unknown"], ["unknown", "unknown"]])
@@ -138,26 +164,34 @@ def test_a_query_without_known_terms_is_searched_by_its_embedding(terms: list[st
 
 
 @pytest.mark.parametrize("passages", [1, 7, 150])
-def test_an_index_read_back_finds_the_same_and_holds_the_same_bits(passages: int, tmp_path: Path) -> None:
+def test_an_index_holds_the_same_bits_and_written_again_finds_the_same(passages: int, tmp_path: Path) -> None:
     parts = Parts(passages)
-    built = parts.build()
-    built.write(tmp_path)
-    read = Index.read(tmp_path)
-    assert (len(read), read.dimension) == (len(built), built.dimension) == (passages, DIMENSION)
-    for terms in ({}, {1.0: ["bee"]}, {1.0: ["honey", "honey", "мост"], 0.2: ["bee", "cake"]}, {1.0: ["unknown"]}):
-        assert_same(read.search(parts.query, terms, 5), built.search(parts.query, terms, 5))
+    index = parts.build()
+    assert (len(index), index.dimension) == (passages, DIMENSION)
     for row in range(passages):
         expected = parts.embeddings.sentences[parts.starts[row] : parts.starts[row + 1]]
-        for index in (built, read):
-            found = index.embeddings(row)
-            assert found.passages.tobytes() == parts.embeddings.passages[row].tobytes()
-            assert found.passages.shape == (1, DIMENSION)
-            assert found.sentences.tobytes() == expected.tobytes()
-            assert index.sentences(row) == slice(parts.starts[row], parts.starts[row + 1])
-            sentences = range(parts.starts[row], parts.starts[row + 1])
-            assert_same_tokens([found.tokens], [joined([parts.tokens_of(i) for i in sentences])])
-            assert found.token_counts.tolist() == [len(parts.tokens_of(i)) for i in sentences]
-    assert [read.rarity(word) for word in [*WORDS, "unknown"]] == [built.rarity(word) for word in [*WORDS, "unknown"]]
+        found = index.embeddings(row)
+        assert (found.passages.dtype, found.sentences.dtype) == (np.float32, np.float32)
+        assert found.passages.tobytes() == parts.embeddings.passages[row].tobytes()
+        assert found.passages.shape == (1, DIMENSION)
+        assert found.sentences.tobytes() == expected.tobytes()
+        sentences = range(parts.starts[row], parts.starts[row + 1])
+        assert_same_tokens([found.tokens], [joined([parts.tokens_of(i) for i in sentences])])
+        assert found.token_counts.tolist() == [len(parts.tokens_of(i)) for i in sentences]
+    again = IndexWriter(tmp_path, DIMENSION)
+    for row in range(passages):
+        again.add(index.embeddings(row), [parts.terms[row]], [parts.sentence_terms[row]])
+    again.finish()
+    for terms in ({}, {1.0: ["bee"]}, {1.0: ["honey", "honey", "мост"], 0.2: ["bee", "cake"]}, {1.0: ["unknown"]}):
+        assert_same(Index.read(tmp_path).search(parts.query, terms, 5), index.search(parts.query, terms, 5))
+
+
+def test_embeddings_are_rounded_once(tmp_path: Path) -> None:
+    parts = Parts(3)
+    parts.embeddings.passages[:] += np.float32(1e-6)
+    stored = parts.write(tmp_path).embeddings(2).passages[0]
+    assert stored.tolist() == parts.embeddings.passages[2].astype(np.float16).astype(np.float32).tolist()
+    assert stored.tolist() != parts.embeddings.passages[2].tolist()
 
 
 def joined(tokens: Sequence[TokenEmbeddings]) -> TokenEmbeddings:
@@ -193,47 +227,47 @@ def test_terms_that_follow_one_another_make_pairs_in_that_order_only() -> None:
 
 def test_the_rarity_of_a_token_counts_the_passages_it_is_in(tmp_path: Path) -> None:
     parts = Parts(25)
-    built = parts.build()
-    built.write(tmp_path)
     ids = np.array([*range(TOKEN_IDS), 3, TOKEN_IDS + 1, 30_000, 2**31 - 1], np.int32)
     frequencies = [sum(int(number) in parts.ids_of(row) for row in range(25)) for number in ids]
     assert frequencies[-3:] == [0, 0, 0]
-    for index in (built, Index.read(tmp_path)):
-        found = index.token_rarity(ids)
-        assert found.dtype == np.float32
-        assert_allclose(found, [rarity(25, frequency) for frequency in frequencies], rtol=1e-6)
-        assert found[-1] == found.max()
-        assert index.token_rarity(ids[:0]).shape == (0,)
+    index = parts.write(tmp_path, 10, 11)
+    found = index.token_rarity(ids)
+    assert found.dtype == np.float32
+    assert_allclose(found, [rarity(25, frequency) for frequency in frequencies], rtol=1e-6)
+    assert found[-1] == found.max()
+    assert index.token_rarity(ids[:0]).shape == (0,)
 
 
 def test_without_any_token_every_one_is_as_rare_as_can_be(tmp_path: Path) -> None:
     parts = Parts(3)
     none = np.zeros(sum(parts.counts), np.int64)
     tokens = TokenEmbeddings(np.empty(0, np.int32), np.empty((0, TOKEN_LENGTH), np.uint8))
+    writer = IndexWriter(tmp_path, DIMENSION)
     embeddings = PassageEmbeddings(parts.embeddings.passages, parts.embeddings.sentences, tokens, none)
-    Index.build(embeddings, parts.terms, parts.sentence_terms).write(tmp_path)
+    writer.add(embeddings, parts.terms, parts.sentence_terms)
+    writer.finish()
     index = Index.read(tmp_path)
     assert_allclose(index.token_rarity(np.array([0, 7], np.int32)), [rarity(3, 0)] * 2, rtol=1e-6)
     assert index.embeddings(0).token_counts.tolist() == [0] * parts.counts[0]
     assert index.embeddings(2).tokens.rows.shape == (0, TOKEN_LENGTH)
 
 
-def test_the_same_parts_give_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cuts", [(), (1, 2, 39), (20, 20), range(40)])
+def test_the_same_parts_give_the_same_bytes_however_they_are_cut(cuts: Sequence[int], tmp_path: Path) -> None:
     contents = []
-    for name in ("one", "other"):
+    for name, places in (("one", []), ("other", cuts)):
         (tmp_path / name).mkdir()
-        Parts(40).build().write(tmp_path / name)
+        Parts(40).write(tmp_path / name, *places)
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
         contents.append({str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files})
     assert contents[0] == contents[1]
-    assert {*FILES, "pairs/vocab.index.json"} <= contents[0].keys()
+    assert set(FILES) == contents[0].keys()
 
 
 def test_passages_without_any_term_are_found_by_their_embedding(tmp_path: Path) -> None:
     parts = Parts(3)
     parts.terms = [[], [], []]
-    parts.build().write(tmp_path)
-    found = Index.read(tmp_path).search(parts.query, {1.0: ["bee", "cake"]}, 5)
+    found = parts.write(tmp_path).search(parts.query, {1.0: ["bee", "cake"]}, 5)
     assert found.rows.tolist() == [0, 1, 2]
     assert found.terms.scores.tolist() == found.pairs.scores.tolist() == [0, 0, 0]
 
@@ -241,15 +275,13 @@ def test_passages_without_any_term_are_found_by_their_embedding(tmp_path: Path) 
 def test_passages_of_one_term_have_no_pairs(tmp_path: Path) -> None:
     parts = Parts(3)
     parts.terms = [["bee"], [], ["cake"]]
-    parts.build().write(tmp_path)
-    found = Index.read(tmp_path).search(parts.query, {1.0: ["bee", "cake"]}, 5)
+    found = parts.write(tmp_path).search(parts.query, {1.0: ["bee", "cake"]}, 5)
     assert (found.terms.scores > 0).tolist() == [True, False, True]
     assert found.pairs.scores.tolist() == [0, 0, 0]
 
 
 def test_an_index_of_no_passages_can_be_written_and_read(tmp_path: Path) -> None:
-    parts = Parts(0)
-    parts.build().write(tmp_path)
+    IndexWriter(tmp_path, DIMENSION).finish()
     index = Index.read(tmp_path)
     assert (len(index), index.dimension) == (0, DIMENSION)
     assert_allclose(index.token_rarity(np.array([3], np.int32)), [np.log(2)], rtol=1e-6)
@@ -264,26 +296,30 @@ def test_a_rarer_term_has_a_higher_rarity_and_an_unknown_one_the_highest() -> No
     )
 
 
-def test_parts_that_do_not_belong_together_are_refused() -> None:
-    parts = Parts(4)
-    with pytest.raises(ValueError, match="4 passages, 4 starts and 3 rows of terms"):
-        Index.build(parts.embeddings, parts.terms[:3], parts.sentence_terms)
-    with pytest.raises(ValueError, match="4 passages, 3 starts"):
-        Index.build(
-            parts.embeddings,
-            parts.terms,
-            [*parts.sentence_terms[:2], [[] for rows in parts.sentence_terms[2:] for _ in rows]],
-        )
+def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    parts, writer = Parts(4), IndexWriter(tmp_path, DIMENSION)
+    with pytest.raises(ValueError, match=r"\(4, 16\) numbers of passages and 3 rows of terms for 4 passages of 16"):
+        writer.add(parts.embeddings, parts.terms[:3], parts.sentence_terms)
+    joined = [*parts.sentence_terms[:2], [[] for rows in parts.sentence_terms[2:] for _ in rows]]
+    with pytest.raises(ValueError, match=r"\(4, 16\) numbers of passages and 4 rows of terms for 3 passages of 16"):
+        writer.add(parts.embeddings, parts.terms, joined)
 
 
-def test_sentence_counts_that_do_not_add_up_are_refused() -> None:
-    parts = Parts(4)
-    with pytest.raises(ValueError, match="sentences"):
-        Index.build(parts.embeddings, parts.terms, [[*rows, []] for rows in parts.sentence_terms])
+def test_sentence_counts_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
+    parts, writer = Parts(4), IndexWriter(tmp_path, DIMENSION)
+    with pytest.raises(ValueError, match="numbers of sentences for"):
+        writer.add(parts.embeddings, parts.terms, [[*rows, []] for rows in parts.sentence_terms])
 
 
-def test_token_counts_that_do_not_add_up_are_refused() -> None:
-    parts = Parts(4)
+def test_a_passage_without_sentences_is_refused(tmp_path: Path) -> None:
+    parts, writer = Parts(2), IndexWriter(tmp_path, DIMENSION)
+    both = [row for rows in parts.sentence_terms for row in rows]
+    with pytest.raises(ValueError, match="numbers of sentences for"):
+        writer.add(parts.embeddings, parts.terms, [both, []])
+
+
+def test_token_counts_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
+    parts, writer = Parts(4), IndexWriter(tmp_path, DIMENSION)
     rows, tokens, counts = parts.embeddings, parts.embeddings.tokens, parts.embeddings.token_counts
     wrong = [
         (tokens, counts + np.eye(1, len(counts), dtype=np.int64)[0]),
@@ -294,34 +330,47 @@ def test_token_counts_that_do_not_add_up_are_refused() -> None:
     ]
     for some, number in wrong:
         with pytest.raises(ValueError, match=r"\d+ tokens in \d+ sentences instead of \d+"):
-            Index.build(
+            writer.add(
                 PassageEmbeddings(rows.passages, rows.sentences, some, number), parts.terms, parts.sentence_terms
             )
 
 
 FILES = [
     "passages.faiss",
+    "passages.npy",
     "sentences.npy",
     "starts.npy",
     "tokens.npy",
     "token_ids.npy",
     "token_starts.npy",
-    "terms/data.csc.index.npy",
-    "pairs/data.csc.index.npy",
-    "sentence_terms/data.csc.index.npy",
+    "token_frequency.npy",
+    "terms/vocabulary.npy",
+    "terms/vocabulary_starts.npy",
+    "terms/numbers.npy",
+    "terms/passages.npy",
+    "terms/passages_starts.npy",
+    "terms/sentences.npy",
+    "terms/sentences_starts.npy",
+    "terms/posting_starts.npy",
+    "terms/posting_rows.npy",
+    "terms/posting_weights.npy",
+    "terms/sentence_frequency.npy",
+    "terms/pairs.npy",
+    "terms/pair_frequency.npy",
+    "terms/pair_count.npy",
 ]
 
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("harm", ["gone", "empty", "half"])
 def test_a_damaged_file_is_noticed(name: str, harm: str, tmp_path: Path) -> None:
-    Parts(20).build().write(tmp_path)
+    Parts(20).write(tmp_path)
     file = tmp_path / name
     data = file.read_bytes()
     file.unlink()
     if harm != "gone":
         file.write_bytes(data[: len(data) // 2] if harm == "half" else b"")
-    with pytest.raises((RuntimeError, ValueError, OSError, EOFError)):
+    with pytest.raises((RuntimeError, ValueError, OSError)):
         Index.read(tmp_path)
 
 

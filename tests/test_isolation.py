@@ -18,7 +18,7 @@ import docqa
 import faulty_reader
 from conftest import FakeEmbedder, write_corpus
 from docqa import CorpusError, Document, isolation
-from docqa.corpus import digest
+from docqa.corpus import digest, read_bytes
 from docqa.isolation import Unread, process, read_isolated
 from docqa.isolation.process import Failure, ReadingProcess
 from docqa.reading import read_document
@@ -140,7 +140,11 @@ def test_what_fails_once_only_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_faulty_reader_sets_every_field() -> None:
     document = faulty_reader.read("a.csv", b"partly sound", "d")
-    for value in (document, document.blocks[0]):  # so that the next test notices a field that is not carried over
+    for value in (
+        document,
+        document.blocks[0],
+        document.pages[0],
+    ):  # so that the next test notices a field that is not carried over
         assert [field.name for field in fields(value) if getattr(value, field.name) == field.default] == []
 
 
@@ -205,6 +209,26 @@ def test_bytes_that_crash_are_not_read_again(tmp_path: Path, store: Path, fake: 
 
 
 @pytest.mark.usefixtures("faulty")
+def test_only_some_documents_wait_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [f"{i}.txt" for i in range(40)]
+    for path in paths:
+        (tmp_path / path).write_text("Words.")
+    read: list[str] = []
+
+    def noted(corpus_dir: Path, path: str) -> bytes:
+        read.append(path)
+        return read_bytes(corpus_dir, path)
+
+    monkeypatch.setattr(isolation, "read_bytes", noted)
+    monkeypatch.setattr(isolation, "_most_processes", lambda: 2)
+    with read_isolated(tmp_path, paths) as outcomes:
+        for taken, outcome in enumerate(outcomes):
+            assert isinstance(outcome, docqa.Document)
+            time.sleep(0.002)
+            assert len(read) <= taken + 2 * isolation.AHEAD
+    assert sorted(read) == sorted(paths)
+
+
 def test_an_interrupted_sync_leaves_no_process(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
     corpus = write_corpus(tmp_path / "corpus", {"a.csv": "hang", "b.csv": "hang", "c.csv": "exit"})
 
@@ -348,8 +372,15 @@ def test_readers_that_cannot_be_loaded_are_no_fault_of_the_files(
         docqa.sync(corpus, store, embedder=fake)
 
 
-GOOD = {"title": "T", "text": "Words.", "blocks": [["paragraph", 0, 6, [], ""]], "pages": [[0, 1]], "unread": ""}
-
+GOOD = {
+    "title": "T",
+    "text": "Words.",
+    "blocks": [["paragraph", 0, 6, [], ""]],
+    "pages": [[0, 1, False]],
+    "unread": "",
+    "author": "Ann",
+    "date": "",
+}
 
 WRONG_BLOCKS = [
     ["paragraph", 0, 7, [], ""],
@@ -370,7 +401,8 @@ WRONG_BLOCKS = [
         *(None, 3, "text", [], {}, {"text": "x"}),
         *(GOOD | {"title": "\ud800"}, GOOD | {"text": "\ud800 no"}),
         *(GOOD | {"title": 3}, GOOD | {"text": ["x"]}, GOOD | {"blocks": []}),
-        *(GOOD | {"pages": [[0.0, 1]]}, GOOD | {"pages": [[0, "1"]]}, GOOD | {"pages": [0]}, GOOD | {"unread": 3}),
+        *(GOOD | {"pages": [[0.0, 1, False]]}, GOOD | {"pages": [[0, "1", False]]}, GOOD | {"pages": [[0, 1, 0]]}),
+        *(GOOD | {"pages": [[0, 1]]}, GOOD | {"pages": [0]}, GOOD | {"unread": 3}, GOOD | {"author": ["Ann"]}),
         *(GOOD | {"blocks": [block]} for block in WRONG_BLOCKS),
     ],
 )

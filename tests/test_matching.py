@@ -66,7 +66,8 @@ def match_by_loops(
 def found_cosine(one: np.ndarray, other: np.ndarray) -> float:
     """Return the cosine of a query's token with a stored one."""
     weights = np.ones(1, np.float32)
-    return float(match_tokens(tokens(one[None]), weights, compress_tokens(tokens(other[None])), np.array([1]))[0][0, 0])
+    matches, _ = match_tokens(tokens(one[None]), weights, compress_tokens(tokens(other[None])).rows, [np.array([1])])
+    return float(matches[0][0, 0])
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3, 4, 5, 8, 384, 385])
@@ -126,9 +127,9 @@ def test_no_tokens_can_be_compressed() -> None:
 
 def match_whole(query: TokenEmbeddings, weights: np.ndarray, passage: TokenEmbeddings) -> tuple[np.ndarray, np.ndarray]:
     """Match a passage of one sentence."""
-    best, means = match_tokens(query, weights, compress_tokens(passage), np.array([len(passage)]))
-    assert best.shape == (1, len(query))
-    return best[0], means
+    matches, means = match_tokens(query, weights, compress_tokens(passage).rows, [np.array([len(passage)])])
+    assert [best.shape for best in matches] == [(1, len(query))]
+    return matches[0][0], means[0]
 
 
 @settings(deadline=None, max_examples=60)
@@ -216,7 +217,7 @@ def match_sentences(query: TokenEmbeddings, sentences: list[TokenEmbeddings]) ->
     whole = tokens(np.concatenate([sentence.rows for sentence in sentences]))
     counts = np.array([len(sentence) for sentence in sentences])
     weights = np.full(len(query), 1 / max(len(query), 1), np.float32)
-    return match_tokens(query, weights, compress_tokens(whole), counts)[0]
+    return match_tokens(query, weights, compress_tokens(whole).rows, [counts])[0][0]
 
 
 def test_each_sentence_is_matched_by_itself_and_one_without_tokens_by_nothing() -> None:
@@ -241,3 +242,35 @@ def test_a_passage_matches_as_well_as_the_best_of_its_sentences() -> None:
 def test_a_query_without_tokens_has_an_empty_row_for_each_sentence() -> None:
     random = np.random.default_rng(5)
     assert match_sentences(some(random, 0), [some(random, 2), some(random, 0)]).shape == (2, 0)
+
+
+SIZES = st.lists(st.lists(st.integers(0, 2 * NEAR), max_size=4), min_size=1, max_size=6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS, st.integers(0, 6), SIZES)
+def test_passages_together_match_as_each_does_alone(seed: int, asked: int, sizes: list[list[int]]) -> None:
+    random = np.random.default_rng(seed)
+    query, weights = some(random, asked), random_weights(random, asked)
+    counts = [np.array(each, np.int64) for each in sizes]
+    passages = [compress_tokens(some(random, sum(each))).rows for each in sizes]
+    together, means = match_tokens(query, weights, np.concatenate(passages), counts)
+    assert means.shape == (len(sizes), 3)
+    for passage, count, best, mean in zip(passages, counts, together, means, strict=True):
+        alone, alone_mean = match_tokens(query, weights, passage, [count])
+        assert best.shape == (len(count), asked)
+        assert_allclose(best, alone[0], atol=1e-6)
+        assert_allclose(mean, alone_mean[0], atol=1e-6)
+
+
+def test_copies_match_equally_wherever_they_stand() -> None:
+    """What BLAS rounds depends on the place in a product; copies must not be ranked by that."""
+    random = np.random.default_rng(6)
+    query, copy = tokens(unit(random, 13)), compress_tokens(tokens(unit(random, 47))).rows
+    weights = random_weights(random, 13)
+    others = [compress_tokens(tokens(unit(random, count))).rows for count in (1, 3, 31)]
+    passages = [copy, others[0], copy, others[1], copy, others[2], copy]
+    found, means = match_tokens(query, weights, np.concatenate(passages), [np.array([len(p)]) for p in passages])
+    for i in (2, 4, 6):
+        assert_array_equal(found[i], found[0])
+        assert_array_equal(means[i], means[0])

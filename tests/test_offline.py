@@ -63,7 +63,7 @@ def corpus(tmp_path: Path) -> Path:
 def run(script: str, *arguments: str) -> list[str]:
     """Run a script in a process that cannot reach beyond this machine; list what it printed."""
     # without HF_HUB_OFFLINE: docqa itself has to keep quiet
-    environment = {"PATH": "/usr/bin:/bin", "HOME": arguments[0]}
+    environment = {"PATH": "/usr/bin:/bin", "DOCQA_CACHE": f"{arguments[1]}-cache"}
     command = [sys.executable, "-c", SCRIPT + script, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
     assert result.returncode == 0, result.stderr

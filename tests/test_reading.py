@@ -130,6 +130,57 @@ def test_underlined_lines_of_plain_text_are_headings() -> None:
     assert document.locate(document.blocks[5].span) == "§ 1. Use › 1.1. Oil, line 13"
 
 
+NUMBERED = (
+    "Pump manual\n\nContents\n\n  1. Use\n\n  1.1. Oil\n\n"
+    "1. Use\n\nOpen it.\n\n1.1. Oil\n\n1. Open\n\n2. Fill\n\n3. Close\n\n"
+    "1.2. /etc/pump : Files for\nthe pump\n\n2.5 liters are enough.\n\n2. Care\n\n2.1. Rust\n\n2.3 Left out\n\nNo.\n"
+)
+
+
+def test_numbered_lines_of_plain_text_that_stand_alone_are_headings_if_their_numbers_rise() -> None:
+    document = read(NUMBERED, "a.txt")
+    assert [(document[block.span], block.headings) for block in document.blocks if block.kind == "heading"] == [
+        ("1. Use", ()),
+        ("1.1. Oil", ("1. Use",)),
+        ("1.2. /etc/pump : Files for\nthe pump", ("1. Use",)),
+        ("2. Care", ()),
+        ("2.1. Rust", ("2. Care",)),
+    ]
+    assert document.locate(document.blocks[-1].span) == "§ 2. Care › 2.1. Rust, line 32"
+
+
+def test_headings_are_counted_anew_after_a_list_of_contents_and_chapters_need_no_sections() -> None:
+    entries = ["Chapter 1. Use", "1.1 Oil", "Chapter 2. Care", "Appendix A. Words"]
+    text = "\n\n".join(["Manual", *entries, *(f"{entry}\n\nWords." for entry in entries)])
+    blocks = [(block.kind, block.headings) for block in read(text, "a.txt").blocks]
+    assert blocks == [
+        *[("paragraph", ())] * 5,
+        ("heading", ()),
+        ("paragraph", ("Chapter 1. Use",)),
+        ("heading", ("Chapter 1. Use",)),
+        ("paragraph", ("Chapter 1. Use", "1.1 Oil")),
+        ("heading", ()),
+        ("paragraph", ("Chapter 2. Care",)),
+        ("heading", ()),
+        ("paragraph", ("Appendix A. Words",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["1. Wash", "2. Rinse", "3. Dry", "4. Iron"],
+        ["1.1 The tenant pays.", "1.2 The landlord repairs;", "1.3 Nobody sings."],
+        ["3.4 Fixes", "3.3 Fixes", "3.2 Fixes", "3.1 Fixes"],
+        ["1.1 kg flour", "1.2 kg sugar", "1.3 l milk"],
+        ["1.1 Alone", "1.2 And few"],
+        ["A dog", "B movies", "I see", "C major"],
+    ],
+)
+def test_other_numbered_lines_are_no_headings(lines: list[str]) -> None:
+    assert {block.kind for block in read("\n\n".join(lines), "a.txt").blocks} == {"paragraph"}
+
+
 @pytest.mark.parametrize(
     "text", ["Name\n----------", "Name Price\n---- -----", "----\n----", "Words\n--", "Two\nlines\n-----"]
 )

@@ -129,6 +129,10 @@ def test_xhtml_may_close_empty_elements_themselves() -> None:
         ("<tr><td>A<td>B<tr><td>1<td>2", ["A: 1; B: 2"]),
         ("<tr><th>Name<td>Ada<tr><th>Born:<td>1815", ["Name: Ada", "Born: 1815"]),
         ("<tr><td>Name<td>Ada<tr><td>City<td>London", ["Name: Ada", "City: London"]),
+        (
+            "<tr><td>Age:<td>38<td>Seat:<td>Left<tr><td>Rank:<td>Captain<td><td>",
+            ["Age: 38; Seat: Left", "Rank: Captain"],
+        ),
         ("<tr><td><th>2023<th>2024<tr><th>Sales<td>5<td>6", ["Sales; 2023: 5; 2024: 6"]),
         (
             "<thead><tr><th rowspan=2>Area<th colspan=2>Sales<tr><th>Q1<th>Q2</thead><tr><td>North<td>5<td>5",

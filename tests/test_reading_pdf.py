@@ -81,6 +81,7 @@ def test_paragraphs_are_also_divided_by_indents() -> None:
     assert texts(read(pdf(draw))) == [" ".join(RIVER), " ".join(WOODS)]
 
 
+Places = tuple[float, ...]
 LEFT = ["The left column is read", "before the right one, to", "its end. The last of its", "lines is this."]
 RIGHT = ["Then comes the right one", "though its lines stand", "beside those of the left", "column all the way down."]
 
@@ -126,15 +127,98 @@ def test_a_raised_footnote_number_does_not_tear_its_line() -> None:
     assert "Thanks to the bridge2, which stands" in read(pdf(draw)).text.replace("bridge 2", "bridge2")
 
 
-def test_a_table_becomes_rows() -> None:
-    def draw(canvas: Canvas) -> None:
-        lines(canvas, *RIVER)
-        for i, row in enumerate([("Bridge", "Spans", "Year"), ("Tay", "85", "1887"), ("Forth", "3", "1890")]):
-            for x, cell in zip((60, 200, 300), row, strict=True):
-                canvas.drawString(x, 620 - LEADING * i, cell)
+def cells(
+    canvas: Canvas, *rows: tuple[str, ...], y: float = 620, step: float = LEADING, places: Places = (60, 200, 330)
+) -> None:
+    """Write rows of a table; an empty cell is left out."""
+    canvas.setFont("Helvetica", 10)
+    for i, row in enumerate(rows):
+        for x, cell in zip(places, row, strict=False):
+            canvas.drawString(x, y - step * i, cell)
 
-    document = read(pdf(draw))
-    assert blocks(document)[1] == ("table", "Bridge | Spans | Year\nTay | 85 | 1887\nForth | 3 | 1890")
+
+BRIDGES = [("Bridge", "Spans", "Year"), ("Tay", "85", "1887"), ("Forth", "3", "1890")]
+
+
+def test_the_rows_of_a_table_keep_the_words_of_their_header() -> None:
+    document = read(pdf(lambda canvas: (lines(canvas, *RIVER), cells(canvas, *BRIDGES))))
+    table = "Bridge: Tay; Spans: 85; Year: 1887\nBridge: Forth; Spans: 3; Year: 1890"
+    assert blocks(document)[1:] == [("table", table)]
+    assert_is_sound(document)
+
+
+def test_a_row_is_found_on_its_page_without_the_words_of_its_header() -> None:
+    data = pdf(lambda canvas: (lines(canvas, *RIVER), cells(canvas, *BRIDGES)))
+    before = "Bridge: Tay; Spans: 85; Year: 1887"
+    found = render_picture("a.pdf", data, 1, [(before, "Bridge: Forth; Spans: 3; Year: 1890")]).rectangles
+    assert [(round(left), round(top)) for left, top, _, _ in found] == [(61, 201), (200, 201), (331, 201)]
+
+
+def test_a_table_goes_on_on_the_next_page_with_its_header() -> None:
+    more = [("Humber", "3", "1981"), ("Severn", "3", "1966")]
+    document = read(pdf(lambda canvas: cells(canvas, *BRIDGES), lambda canvas: cells(canvas, *more)))
+    assert document.text.endswith("\n\nBridge: Humber; Spans: 3; Year: 1981\nBridge: Severn; Spans: 3; Year: 1966")
+    assert [document.pages_of(block.span) for block in document.blocks] == [[1], [2]]
+
+
+@pytest.mark.parametrize("step", [LEADING, 24], ids=["as close as lines", "apart"])
+def test_the_lines_of_a_cell_are_one(step: int) -> None:
+    def draw(canvas: Canvas) -> None:
+        cells(canvas, ("Bridge", "Spans", "What it is"), step=step)
+        cells(canvas, ("Tay", "85", "A long one that crosses the firth and car-"), y=620 - step)
+        cells(canvas, ("", "", "ries trains"), y=608 - step)
+        cells(canvas, ("Forth", "3", "Another"), y=608 - 2 * step)
+
+    assert texts(read(pdf(draw, page("It carries trains.")))) == [
+        "Bridge: Tay; Spans: 85; What it is: A long one that crosses the firth and carries trains\n"
+        "Bridge: Forth; Spans: 3; What it is: Another",
+        "It carries trains.",
+    ]
+
+
+def test_rows_with_an_empty_cell_are_rows_of_their_own() -> None:
+    rows = [*BRIDGES, ("Humber", "", "1981"), ("Severn", "three", ""), ("", "four", "1996")]
+    document = read(pdf(lambda canvas: cells(canvas, *rows, step=12)))
+    assert document.text.splitlines()[2:] == [
+        "Bridge: Humber; Year: 1981",
+        "Bridge: Severn; Spans: three",
+        "Spans: four; Year: 1996",
+    ]
+
+
+def test_two_columns_are_names_and_values_unless_they_are_few() -> None:
+    rows = [("cat", "Shows a file"), ("ls", "Lists files"), ("rm", "Removes files")]
+    assert (
+        read(pdf(lambda canvas: cells(canvas, *rows))).text == "cat: Shows a file\nls: Lists files\nrm: Removes files"
+    )
+    assert read(pdf(lambda canvas: cells(canvas, *rows[:2]))).text == "cat; Shows a file\nls; Lists files"
+
+
+def test_names_with_a_colon_name_what_is_beside_them() -> None:
+    rows = [
+        ("Pilot:", "Ann", "Age:", "38"),
+        ("Seat:", "Left", "Toxicology:", ""),
+        ("Rank:", "Captain", "Hours:", "119"),
+    ]
+    document = read(pdf(lambda canvas: cells(canvas, *rows, places=(60, 160, 300, 400))))
+    assert blocks(document) == [("table", "Pilot: Ann; Age: 38\nSeat: Left; Toxicology:\nRank: Captain; Hours: 119")]
+
+
+def test_a_raised_letter_does_not_tear_the_header_off_its_table() -> None:
+    def draw(canvas: Canvas) -> None:
+        cells(canvas, BRIDGES[0], y=620 + LEADING)
+        lines(canvas, "2", x=351.5, y=623 + LEADING, size=6)
+        cells(canvas, *BRIDGES[1:])
+
+    assert read(pdf(draw)).text.startswith("Bridge: Tay; Spans: 85; Year2: 1887")
+
+
+def test_a_line_with_wide_gaps_is_no_table() -> None:
+    def draw(canvas: Canvas) -> None:
+        cells(canvas, ("The words of", "a justified line", "stand apart"), y=700)
+        lines(canvas, "when a long one follows that does not fit, such as this.", y=686)
+
+    assert [kind for kind, _ in blocks(read(pdf(draw)))] == ["paragraph"]
 
 
 def with_running_lines(number: int, *texts: str) -> Callable[[Canvas], object]:
@@ -293,6 +377,14 @@ def test_bookmarks_are_headings_with_their_levels() -> None:
     assert document.locate(document.blocks[3].span) == "§ 1. The Tay › Its bridge, page 1"
 
 
+def test_a_bold_term_begins_what_explains_it_where_bookmarks_are_the_headings() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, "Term", font="Helvetica-Bold", y=440)
+        lines(canvas, *WOODS, y=426)
+
+    assert texts(read(pdf(with_bookmarks, draw)))[-1] == "Term\n" + " ".join(WOODS)
+
+
 def with_sizes(canvas: Canvas) -> None:
     lines(canvas, "Bridges", y=750, size=20)
     lines(canvas, "The Tay and the", "old bridge over it", y=720, size=14)
@@ -311,6 +403,55 @@ def test_without_bookmarks_larger_letters_are_headings_and_the_largest_the_title
         ("heading", ()),
         ("paragraph", ("Woods",)),
     ]
+
+
+def test_without_bookmarks_bold_lines_that_stand_alone_are_headings() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, "The Tay", font="Helvetica-Bold", y=740)
+        lines(canvas, *RIVER, y=726)
+        lines(canvas, "Note that this sentence is bold because it matters.", font="Helvetica-Bold", y=670)
+        lines(canvas, "Built in:", font="Helvetica-Bold", y=640)
+        lines(canvas, *WOODS, y=610)
+
+    document = read(pdf(draw))
+    assert [(block.kind, document[block.span][:8], block.headings) for block in document.blocks] == [
+        ("heading", "The Tay", ()),
+        ("paragraph", "The old ", ("The Tay",)),
+        ("paragraph", "Note tha", ("The Tay",)),
+        ("paragraph", "Built in", ("The Tay",)),
+        ("paragraph", "In the w", ("The Tay",)),
+    ]
+
+
+def test_where_all_is_bold_no_line_is_a_heading_for_that() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, "The Tay", font="Helvetica-Bold", y=740)
+        lines(canvas, *RIVER, font="Helvetica-Bold")
+
+    assert blocks(read(pdf(draw))) == [("paragraph", "The Tay"), ("paragraph", " ".join(RIVER))]
+
+
+def test_without_bookmarks_numbered_lines_that_stand_alone_are_headings() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, "1 Bridges", font="Helvetica-Bold", y=750)
+        lines(canvas, "1.1 The Tay", font="Helvetica-Bold", y=720)
+        lines(canvas, *RIVER, y=700)
+        lines(canvas, "1.1.1 Its woods", y=640)
+        lines(canvas, *WOODS, y=620)
+        lines(canvas, "1. An item", y=570)
+        lines(canvas, "2. Another", y=550)
+        lines(canvas, "1.2 The Forth", font="Helvetica-Bold", y=520)
+        lines(canvas, *WOODS, y=500)
+
+    document = read(pdf(draw))
+    assert [document[block.span] for block in document.blocks if block.kind == "heading"] == [
+        "1 Bridges",
+        "1.1 The Tay",
+        "1.1.1 Its woods",
+        "1.2 The Forth",
+    ]
+    assert document.locate(document.blocks[4].span) == "§ 1 Bridges › 1.1 The Tay › 1.1.1 Its woods, page 1"
+    assert document.locate(document.blocks[-1].span) == "§ 1 Bridges › 1.2 The Forth, page 1"
 
 
 @pytest.mark.parametrize("title", ["", "report.pdf", "GSA2022", "Microsoft Word - a report.doc", "untitled"])
@@ -369,6 +510,14 @@ def test_what_is_off_the_page_or_too_small_to_be_seen_is_left_out() -> None:
     assert read(pdf(draw)).text == " ".join(WOODS)
 
 
+NO_TESSERACT = "but no text, as a scan does; install Tesseract ('apt install tesseract-ocr') and sync again"
+
+
+@pytest.fixture
+def no_tesseract(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+
+
 def picture(canvas: Canvas) -> None:
     canvas.rect(50, 50, 500, 700, fill=1)
 
@@ -380,24 +529,24 @@ def blank(canvas: Canvas) -> None:
 @pytest.mark.parametrize(
     ("pages", "expected"),
     [
-        ([picture], "page 1 holds a picture, but no text, as a scan does; recognise its text first (OCR)"),
+        ([picture], f"page 1 holds a picture, {NO_TESSERACT}"),
         (
             [picture, picture, blank, picture],
-            "pages 1–2, 4 hold pictures, but no text, as a scan does; recognise their text first (OCR)",
+            f"pages 1–2, 4 hold pictures, {NO_TESSERACT}",
         ),
         ([blank], "its pages are empty"),
     ],
 )
+@pytest.mark.usefixtures("no_tesseract")
 def test_a_pdf_without_text_is_refused_with_the_pages(pages: list[Callable[[Canvas], object]], expected: str) -> None:
     assert reason(pdf(*pages)) == expected
 
 
+@pytest.mark.usefixtures("no_tesseract")
 def test_pages_without_text_among_others_are_named() -> None:
     document = read(pdf(page("Words."), picture, blank, page("More words."), picture, picture))
     assert document.text == "Words.\n\nMore words."
-    assert document.unread == (
-        "pages 2, 5–6 hold pictures, but no text, as a scan does; recognise their text first (OCR)"
-    )
+    assert document.unread == f"pages 2, 5–6 hold pictures, {NO_TESSERACT}"
     assert [document.pages_of(block.span) for block in document.blocks] == [[1], [4]]
 
 
@@ -536,7 +685,7 @@ def test_sentences_stand_on_the_pages_they_are_said_to_stand_on(name: str) -> No
     ("path", "words"),
     [
         ("edge_cases/file_multicolumn.pdf", "Donec vehicula augue eu neque. Pellentesque habitant morbi"),
-        ("edge_cases/file_multicolumn.pdf", "Finland | 5.5"),
+        ("edge_cases/file_multicolumn.pdf", "Country: Finland; Population (millions): 5.5; Area (km2): 338,424"),
         ("edge_cases/pdf_encrypted.pdf", "This document is a placeholder for the appropriate documentation."),
         ("edge_cases/pdf_with_annotations.pdf", "Double click on the icon to open the attached file."),
         ("pdf/debian-policy.pdf", "in the package’s Section control record (see Section). However, the maintainer"),
@@ -549,5 +698,6 @@ def test_real_documents_are_read(path: str, words: str) -> None:
 
 
 @needs_documents
+@pytest.mark.usefixtures("no_tesseract")
 def test_a_scan_is_refused() -> None:
     assert reason((DOCUMENTS / "edge_cases/file_scanned.pdf").read_bytes()).startswith("page 1 holds a picture")

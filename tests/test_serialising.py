@@ -1,7 +1,18 @@
 import json
 from datetime import UTC, datetime
 
-from docqa import Answer, CorpusDiff, Hit, Passage, Quote, SkippedDocument, Span, StoreSummary, SyncReport
+from docqa import (
+    Answer,
+    CorpusDiff,
+    Hit,
+    IndexedDocument,
+    Passage,
+    Quote,
+    SkippedDocument,
+    Span,
+    StoreSummary,
+    SyncReport,
+)
 from docqa.serialising import answer_to_json, diff_to_json, hit_to_json, report_to_json, status_to_json
 
 PASSAGE = Passage(
@@ -83,11 +94,16 @@ def test_a_report_as_json() -> None:
 
 
 def test_a_status_as_json() -> None:
-    summary = StoreSummary("3f9c", "mini", 4, 9, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), SKIPPED)
+    summary = StoreSummary("3f9c", "mini", 4, 9, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), SKIPPED, 7)
     unchanged = CorpusDiff((), (), (), ("d.md",))
+    indexed = [IndexedDocument("d.md", "D", ("A heading",), 9, author="Ann", date="2025-03")]
     expected = {
         "generation": "3f9c", "model": "mini", "documents": 4, "passages": 9,
-        "synced": "2026-01-02T03:04:05+00:00", "skipped": SKIPPED_JSON,
+        "size": 7, "synced": "2026-01-02T03:04:05+00:00",
     }  # fmt: skip
-    assert same(status_to_json(summary, DIFF), {**expected, "stale": True, "diff": DIFF_JSON})
-    assert same(status_to_json(summary, unchanged), {**expected, "stale": False, "diff": diff_to_json(unchanged)})
+    row = {"path": "d.md", "title": "D", "author": "Ann", "date": "2025-03", "pages": 0, "passages": 9}
+    told = {**expected, "skipped": SKIPPED_JSON, "indexed": [row]}
+    stale = {**told, "previous": None, "stale": True, "diff": DIFF_JSON}
+    assert same(status_to_json(summary, DIFF, indexed, previous=None), stale)
+    fresh = {**told, "previous": expected, "stale": False, "diff": diff_to_json(unchanged)}
+    assert same(status_to_json(summary, unchanged, indexed, previous=summary), fresh)

@@ -1,29 +1,35 @@
 """The store: what its manifest promises, and what happens when its files do not keep it."""
 
 import json
+import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import docqa
 from conftest import FakeEmbedder
-from docqa.store import commit, new_generation, open_generation, read_manifest, write_lock
-from docqa.types import Chunking
-
-BM25_FILES = (
-    "data.csc.index.npy",
-    "indices.csc.index.npy",
-    "indptr.csc.index.npy",
-    "params.index.json",
-    "vocab.index.json",
+from docqa import store as store_module
+from docqa.durable import DAMAGED_FILE
+from docqa.store import (
+    commit,
+    new_generation,
+    open_generation,
+    read_manifest,
+    read_previous,
+    roll_back,
+    verify,
+    write_lock,
+    write_manifest,
+    writing,
 )
-ARRAYS = ("passages.faiss", "sentences.npy", "starts.npy", "token_ids.npy", "token_starts.npy", "tokens.npy")
-BM25_FOLDERS = ("pairs", "sentence_terms", "terms")
-FILES = {*ARRAYS, *(f"{folder}/{name}" for folder in BM25_FOLDERS for name in BM25_FILES), "texts.sqlite"}
+from docqa.types import Chunking
 
 
 @pytest.fixture
@@ -35,9 +41,11 @@ def synced(corpus: Path, store: Path, fake: FakeEmbedder) -> Path:
 def test_the_manifest_describes_the_store(synced: Path, fake: FakeEmbedder) -> None:
     manifest = read_manifest(synced)
     assert (manifest.model, manifest.model_digest, manifest.dimension) == ("fake", fake.digest, 64)
-    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 3)
+    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 4)
     assert list(manifest.documents) == ["bridge.txt", "cake.md", "notes/bees.md"]
-    assert manifest.files.keys() == FILES
+    generation = synced / manifest.generation
+    written = {path.relative_to(generation).as_posix() for path in generation.rglob("*") if path.is_file()}
+    assert manifest.files.keys() == written >= {"texts.sqlite", "passages.npy", "passages.faiss"}
     assert {path.name for path in synced.iterdir()} == {
         ".gitignore",
         ".lock",
@@ -51,18 +59,95 @@ def test_nothing_synced_yet(tmp_path: Path) -> None:
         docqa.Retriever.open(tmp_path / "none")
 
 
-@pytest.mark.parametrize("name", sorted(FILES))
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
-def test_a_damaged_file_is_found_on_opening(synced: Path, name: str, damage: str, fake: FakeEmbedder) -> None:
-    path = synced / read_manifest(synced).generation / name
-    data = bytearray(path.read_bytes())
-    if damage == "remove":
-        path.unlink()
-    else:
-        data[len(data) // 2] ^= 1
-        path.write_bytes(data[: len(data) // 2] if damage == "truncate" else data)
-    with pytest.raises(docqa.CorruptIndexError, match="cannot be used: .*run 'docqa sync' to rebuild it"):
-        docqa.Retriever.open(synced, embedder=fake)
+def flip(data: bytes, at: int) -> bytes:
+    return bytes([*data[:at], data[at] ^ 1 << at % 8, *data[at + 1 :]])
+
+
+def damages(data: bytes) -> list[bytes | None]:
+    """List what may become of a file: bytes that are flipped, evenly spread, and a cut; None when it is gone."""
+    spread = sorted({i * (len(data) - 1) // 7 for i in range(8)}) if data else []
+    return [*(flip(data, at) for at in spread), data[: len(data) // 2] if data else b"more", None]
+
+
+def test_damage_to_any_file_is_found_on_opening(synced: Path, fake: FakeEmbedder) -> None:
+    generation = synced / read_manifest(synced).generation
+    for name in read_manifest(synced).files:
+        path = generation / name
+        sound = path.read_bytes()
+        for damaged in damages(sound):
+            path.unlink()
+            if damaged is not None:
+                path.write_bytes(damaged)
+            with pytest.raises(docqa.CorruptIndexError, match=f"cannot be used: {name} .*run 'docqa sync' to rebuild"):
+                docqa.Retriever.open(synced, embedder=fake)
+            path.write_bytes(sound)
+    docqa.Retriever.open(synced, embedder=fake)
+
+
+def test_damage_to_a_large_store_is_found_by_verifying_it_and_mended_by_a_sync(
+    synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHECKED_ON_OPENING", 0)
+    before = read_manifest(synced)
+    for name in before.files:
+        path = synced / read_manifest(synced).generation / name
+        sound = path.read_bytes()
+        if not sound:
+            continue
+        path.write_bytes(flip(sound, len(sound) - 1))
+        with pytest.raises(docqa.CorruptIndexError, match=f"{name} is not as it was written"):
+            verify(synced)
+        assert docqa.sync(corpus, synced, embedder=fake).embedded == 4
+        assert verify(synced).files == before.files
+
+
+def test_no_damage_to_the_index_of_a_large_store_makes_up_a_quote_or_ends_in_a_traceback(
+    synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHECKED_ON_OPENING", 0)
+    texts = [path.read_text() for path in corpus.rglob("*") if path.is_file()]
+    generation = synced / read_manifest(synced).generation
+    outcomes: set[bool] = set()
+    for name in read_manifest(synced).files:
+        sound = (generation / name).read_bytes()
+        for damaged in damages(sound)[:-2]:
+            assert damaged is not None
+            (generation / name).write_bytes(damaged)
+            try:
+                quotes = docqa.Retriever.open(synced, embedder=fake).ask("When was the bridge built?").quotes
+                assert all(any(quote.text in text for text in texts) for quote in quotes)
+                outcomes.add(True)
+            except docqa.CorruptIndexError:
+                outcomes.add(False)
+                (generation / DAMAGED_FILE).unlink(missing_ok=True)
+        (generation / name).write_bytes(sound)
+    assert outcomes == {True, False}
+
+
+def test_no_damage_to_the_texts_of_a_large_store_changes_a_word_or_ends_in_a_traceback(
+    synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "CHECKED_ON_OPENING", 0)
+    generation = synced / read_manifest(synced).generation
+
+    def answers() -> list[object]:
+        retriever = docqa.Retriever.open(synced, embedder=fake)
+        return [
+            retriever.retrieve("bees make honey", 3),
+            *(retriever.document(path) for path in ("cake.md", "bridge.txt")),
+        ]
+
+    expected, path = answers(), generation / "texts.sqlite"
+    sound = path.read_bytes()
+    found = 0
+    for at in random.Random(1).sample([at for at, byte in enumerate(sound) if byte], 300):
+        path.write_bytes(flip(sound, at))
+        try:
+            assert answers() == expected
+        except (docqa.CorruptIndexError, KeyError):
+            found += 1
+            (generation / DAMAGED_FILE).unlink(missing_ok=True)
+    assert found > 30
 
 
 @pytest.mark.parametrize(
@@ -85,7 +170,7 @@ def test_a_damaged_manifest(synced: Path, manifest: str, reason: str, corpus: Pa
 def test_a_manifest_cannot_point_outside_of_the_store(synced: Path, tmp_path: Path) -> None:
     fields = json.loads((synced / "manifest.json").read_text())
     shutil.copytree(synced / fields["generation"], tmp_path / "elsewhere")
-    (synced / "manifest.json").write_text(json.dumps(fields | {"generation": "../elsewhere"}))
+    write_manifest(synced, replace(read_manifest(synced), generation="../elsewhere"))
     with pytest.raises(docqa.CorruptIndexError, match="names no generation"):
         open_generation(synced)
 
@@ -93,6 +178,8 @@ def test_a_manifest_cannot_point_outside_of_the_store(synced: Path, tmp_path: Pa
 def test_a_reader_outlives_its_generation(synced: Path, corpus: Path, fake: FakeEmbedder) -> None:
     old = docqa.Retriever.open(synced, embedder=fake)
     (corpus / "notes/bees.md").write_text("Wasps make no honey.")
+    docqa.sync(corpus, synced, embedder=fake)
+    (corpus / "cake.md").unlink()
     docqa.sync(corpus, synced, embedder=fake)
     assert not (synced / old.generation).exists()
     assert old.retrieve("bees make honey from nectar", 1)[0].passage.text == "Bees make honey from nectar."
@@ -128,7 +215,7 @@ def test_readers_never_see_half_a_generation(synced: Path, corpus: Path, fake: F
 def test_a_generation_that_fails_is_removed(synced: Path) -> None:
     before = {path.name for path in synced.iterdir()}
     full = "cannot write the index to .*No space left.*previous index is intact"
-    with pytest.raises(docqa.StoreError, match=full), new_generation(synced) as folder:
+    with pytest.raises(docqa.StoreError, match=full), new_generation(synced) as folder, writing(synced):
         (folder / "part").write_text("half")
         raise OSError(28, "No space left on device")
     assert {path.name for path in synced.iterdir()} == before
@@ -155,7 +242,7 @@ def test_an_unfinished_commit_leaves_the_old_generation(synced: Path, monkeypatc
         (folder / "part").write_text("whole")
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(docqa.StoreError, match="Read-only file system; the previous index is intact"):
-        commit(synced, folder, before)
+        commit(synced, folder, before, keep_previous=True)
     assert read_manifest(synced) == before
     assert {path.name for path in synced.iterdir()} == {".gitignore", ".lock", "manifest.json", before.generation}
     assert len(open_generation(synced).index) == 4
@@ -185,3 +272,79 @@ def test_a_store_that_cannot_be_written(tmp_path: Path, corpus: Path, fake: Fake
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(docqa.StoreError, match="cannot write the index to"):
         docqa.sync(corpus, tmp_path / "file" / "embeddings", embedder=fake)
+
+
+def test_who_writes_is_named(store: Path) -> None:
+    with write_lock(store):
+        with pytest.raises(docqa.StoreLockedError) as caught, write_lock(store):
+            pass
+        assert f"(process {os.getpid()} on {socket.gethostname()}, since 20" in str(caught.value)
+        (store / "writer.json").write_text("{")
+        with pytest.raises(docqa.StoreLockedError, match="is writing '[^(]*'; wait until"), write_lock(store):
+            pass
+    assert not (store / "writer.json").exists()
+
+
+def test_rolling_back_returns_to_the_previous_generation_and_forth_again(
+    synced: Path, corpus: Path, fake: FakeEmbedder
+) -> None:
+    first = read_manifest(synced)
+    assert read_previous(synced) is None
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    second = read_manifest(synced)
+    assert read_previous(synced) == first
+    assert roll_back(synced) == read_manifest(synced) == first
+    assert read_previous(synced) == second
+    passages = docqa.Retriever.open(synced, embedder=fake).retrieve("sponge cake", 1)
+    assert "A sponge cake needs eggs, sugar and flour." in passages[0].passage.text
+    assert docqa.diff(corpus, synced).changed == ("cake.md",)
+    assert roll_back(synced) == second
+
+
+def test_a_change_of_model_can_be_rolled_back(synced: Path, corpus: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, synced, embedder=FakeEmbedder("other", dimension=32), force=True)
+    roll_back(synced)
+    assert docqa.Retriever.open(synced, embedder=fake).retrieve("bees make honey", 1)[0].passage.title == "Keeping bees"
+    assert docqa.sync(corpus, synced, embedder=fake).embedded == 0
+
+
+def test_there_is_nothing_to_roll_back_to(synced: Path, corpus: Path, fake: FakeEmbedder, tmp_path: Path) -> None:
+    with pytest.raises(docqa.StoreError, match="no previous index is kept in"):
+        roll_back(synced)
+    with pytest.raises(docqa.IndexNotFoundError):
+        roll_back(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    (corpus / "cake.md").unlink()
+    docqa.sync(corpus, synced, embedder=fake)  # what is removed is nowhere kept
+    with pytest.raises(docqa.StoreError, match="no previous index is kept in"):
+        roll_back(synced)
+
+
+def test_a_damaged_generation_is_not_rolled_back_to(synced: Path, corpus: Path, fake: FakeEmbedder) -> None:
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    previous, present = read_previous(synced), read_manifest(synced)
+    assert previous
+    (synced / previous.generation / "texts.sqlite").write_bytes(b"")
+    with pytest.raises(docqa.StoreError, match="the previous index in .* texts.sqlite is not as it was written"):
+        roll_back(synced)
+    assert read_manifest(synced) == present
+
+
+def test_a_damaged_manifest_is_rolled_back_from(synced: Path, corpus: Path, fake: FakeEmbedder) -> None:
+    first = read_manifest(synced)
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    (synced / "manifest.json").write_text("{")
+    assert roll_back(synced) == read_manifest(synced) == first
+
+
+@pytest.mark.parametrize("at", range(0, 1000, 50))
+def test_a_flipped_byte_in_the_manifest_is_found(synced: Path, at: int) -> None:
+    path = synced / "manifest.json"
+    path.write_bytes(flip(path.read_bytes(), at))
+    with pytest.raises(docqa.CorruptIndexError):
+        read_manifest(synced)

@@ -1,5 +1,6 @@
 """Syncing: what is embedded, what is kept, and that an incremental sync equals a fresh one."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -399,6 +400,21 @@ def test_a_rebuilt_store_keeps_its_settings(
     assert "could not be used (texts.sqlite cannot be read: No such file or directory) and is rebuilt" in caplog.text
     with pytest.raises(docqa.IndexMismatchError):
         docqa.sync(corpus, store, embedder=FakeEmbedder("other"))
+
+
+def test_a_store_of_an_older_version_is_made_anew_with_its_settings(
+    corpus: Path, store: Path, fake: FakeEmbedder, caplog: pytest.LogCaptureFixture
+) -> None:
+    docqa.sync(corpus, store, embedder=fake, chunking=Chunking(10))
+    older = json.loads((store / "manifest.json").read_text()) | {"format": 3}
+    (store / "manifest.json").write_text(json.dumps(older))
+    with pytest.raises(docqa.CorruptIndexError, match=r"made it \(format 3, not 4\); run 'docqa sync' to rebuild it"):
+        docqa.Retriever.open(store, embedder=fake)
+    with pytest.raises(docqa.ModelNotFoundError, match="cannot load the model 'fake'"):
+        docqa.sync(corpus, store)
+    assert docqa.sync(corpus, store, embedder=fake).diff.added == ALL
+    assert open_generation(store).manifest.chunking == Chunking(10)
+    assert "another version of docqa made it (format 3, not 4)) and is rebuilt" in caplog.text
 
 
 def test_other_weights_under_the_same_name_are_another_model(corpus: Path, store: Path, fake: FakeEmbedder) -> None:

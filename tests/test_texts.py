@@ -29,9 +29,9 @@ def document(path: str = "a.md", text: str = "One. Two.\n\nThree.") -> Document:
         Block("paragraph", Span(0, 9)),
         Block("list_item", Span(11, 17), headings=("H", "“é”"), place="row 1"),
     )
-    return Document(
-        path, f"digest of {path}", f"Title of {path}", text, blocks, (PageStart(0, 3), PageStart(11, 4)), "page 5"
-    )
+    pages = (PageStart(0, 3), PageStart(11, 4, recognised=True))
+    named = path, f"digest of {path}", f"Title of {path}"
+    return Document(*named, text, blocks, pages, "page 5", author="Ann", date="2025-03")
 
 
 def passages(of: Document) -> list[Passage]:
@@ -55,9 +55,7 @@ def write(path: Path, documents: list[Document]) -> Texts:
 def test_documents_and_passages_come_back_as_they_were_whatever_their_names(path: str, tmp_path: Path) -> None:
     others = [document("before.md"), document(path, f"{path[:4]:4}. Two.\n\nThree.")]
     texts = write(tmp_path / "texts.sqlite", others)
-    for first, each in zip((0, 2), others, strict=True):
-        assert texts.document(each.path) == each
-        assert texts.passages(each.path) == list(enumerate(passages(each), start=first))
+    assert [texts.document(each.path) for each in others] == others
     assert [texts.passage(row) for row in range(4)] == passages(others[0]) + passages(others[1])
 
 
@@ -76,7 +74,7 @@ def test_any_document_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFact
         texts.add(of, expected)
     texts = Texts.open(path)
     assert texts.document(of.path) == of
-    assert texts.passages(of.path) == list(enumerate(expected))
+    assert [texts.passage(row) for row in range(len(texts))] == expected
 
 
 @pytest.mark.parametrize("folder", ["plain", "with space", "q?a=b#c", "100%", "é\n'"])
@@ -95,7 +93,7 @@ def test_a_copied_document_equals_an_added_one(tmp_path: Path) -> None:
     assert texts.documents() == added.documents()
     assert texts.rows_by_key() == added.rows_by_key()
     assert [texts.document(path) for path in ODD] == [added.document(path) for path in ODD]
-    assert [texts.passages(path) for path in ODD] == [added.passages(path) for path in ODD]
+    assert [texts.passage(row) for row in range(len(texts))] == [added.passage(row) for row in range(len(added))]
     assert (tmp_path / "copied.sqlite").read_bytes() == (tmp_path / "added.sqlite").read_bytes()
 
 
@@ -110,8 +108,8 @@ def test_documents_are_listed_by_path_with_their_headings_passages_and_pages(tmp
         texts.add(document("b.md"), passages(document("b.md")))
         texts.add(document("a.md"), [])
     assert Texts.open(tmp_path / "texts").documents() == [
-        IndexedDocument("a.md", "Title of a.md", (), 0, 4),
-        IndexedDocument("b.md", "Title of b.md", ("“é”",), 2, 4),
+        IndexedDocument("a.md", "Title of a.md", (), 0, 4, "Ann", "2025-03"),
+        IndexedDocument("b.md", "Title of b.md", ("“é”",), 2, 4, "Ann", "2025-03"),
     ]
 
 
@@ -119,7 +117,6 @@ def test_a_document_that_is_not_there_is_a_key_error(tmp_path: Path) -> None:
     texts = write(tmp_path / "texts", [document()])
     with pytest.raises(KeyError, match=r"gone\.md"):
         texts.document("gone.md")
-    assert texts.passages("gone.md") == []
 
 
 def test_the_key_of_a_passage_depends_on_its_headings_text_and_sentences_alone() -> None:
@@ -178,3 +175,29 @@ def test_threads_read_at_once_also_after_the_file_is_removed(tmp_path: Path) -> 
     for thread in threads:
         thread.join()
     assert found == [[document(path) for path in ODD * 20]] * 8
+
+
+def test_passages_are_fetched_together_in_the_order_asked_for(tmp_path: Path) -> None:
+    one, other = document("a.md"), document("b.md")
+    texts = write(tmp_path / "texts.sqlite", [one, other])
+    assert texts.passages_at([3, 0, 2]) == [passages(other)[1], passages(one)[0], passages(other)[0]]
+    assert texts.passages_at([]) == []
+
+
+def test_an_excerpt_is_the_document_from_a_passage_to_another(tmp_path: Path) -> None:
+    of = document("b.md")
+    texts = write(tmp_path / "texts.sqlite", [document("a.md"), of])
+    assert [texts.excerpt(row, row) for row in (2, 3)] == [of.excerpt(passage.span) for passage in passages(of)]
+    joined = texts.excerpt(2, 3)
+    assert (joined.start, joined.text, joined.line) == (0, of.text, 1)
+    assert (joined.blocks, joined.pages) == (of.blocks, of.pages)
+
+
+def test_passages_that_overlap_make_an_excerpt_without_repetition(tmp_path: Path) -> None:
+    of = document()
+    one, other = (
+        Passage(of.path, of.title, (), span, "", of[span], (span,)) for span in (Span(0, 13), Span(5, len(of.text)))
+    )
+    with Texts.create(tmp_path / "texts.sqlite") as texts:
+        texts.add(of, [one, other])
+    assert Texts.open(tmp_path / "texts.sqlite").excerpt(0, 1) == of.excerpt(Span(0, len(of.text)))

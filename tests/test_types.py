@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 from hypothesis import given
@@ -97,6 +97,18 @@ def test_the_pages_of_a_span_are_those_its_characters_stand_on(span: Span, locat
     assert PAGED.locate(span) == locator
 
 
+def test_a_locator_says_which_words_are_recognised() -> None:
+    scanned = replace(PAGED, pages=(PageStart(0, 2), PageStart(20, 3, recognised=True), PageStart(44, 4)))
+    located = [scanned.locate(span) for span in (Span(0, 20), Span(13, 21), Span(20, 44), Span(44, 48), Span(0, 54))]
+    assert located == [
+        "page 2",
+        "§ Pricing › Refunds, pages 2–3, recognised text",
+        "§ Pricing › Refunds, page 3, recognised text",
+        "§ End, page 4",
+        "pages 2–4, recognised text",
+    ]
+
+
 def test_lines_are_counted_in_a_file_with_windows_newlines() -> None:
     text = "one\r\ntwo\r\nthree\r\nfour"
     document = Document("a.txt", "", "a", text, (Block("paragraph", Span(0, len(text))),))
@@ -155,3 +167,16 @@ def test_places_of_converted_files_are_joined(start: int, end: int, place: str) 
     places = ["sheet Q3, row 2", "sheet Q3, row 3", "sheet Q4, row 1", "§ A › 1", "§ A › 1", "§ A › B"]
     blocks = tuple(Block("table", Span(3 * i, 3 * i + 2), headings=("X",), place=at) for i, at in enumerate(places))
     assert Document("a.xlsx", "", "a", "x" * 17, blocks).locate(Span(start, end)) == place
+
+
+@pytest.mark.parametrize("of", [DOCUMENT, PAGED])
+@given(start=st.integers(0, 53), lengths=st.tuples(st.integers(1, 54), st.integers(0, 54), st.integers(0, 54)))
+def test_an_excerpt_says_of_each_span_within_it_what_the_document_says(
+    of: Document, start: int, lengths: tuple[int, int, int]
+) -> None:
+    whole = Span(start, min(start + lengths[0], len(TEXT)))
+    first, last = (whole.start + length % (len(whole) + 1) for length in lengths[1:])
+    within = Span(min(first, last), max(first, last))
+    excerpt = of.excerpt(whole)
+    assert (excerpt[within], excerpt.text) == (of[within], of[whole])
+    assert len(within) == 0 or excerpt.locate(within) == of.locate(within)

@@ -22,6 +22,9 @@ EVIDENCE_GAIN = 0.04
 nothing of the cake, the sentence before does."""
 QUOTE_MARGIN = 0.25
 """How far evidence may stand behind the best of the answer and still be quoted."""
+SCORE_WEIGHT = 0.1
+"""What a hit's score counts beside the strength of its evidence in the order of the quotes: two sentences are often as
+strong, and then the better passage decides, not the chance of where it begins."""
 
 CONFIDENCE_HITS = 5
 """How many hits the confidence looks at, however many are asked for."""
@@ -56,9 +59,10 @@ class SentenceScores:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Sentences of one hit that speak to the query, in order; how well the best does, and what that tells."""
+    """Sentences of one hit that speak to the query, in order; the best, how well it does, and what that tells."""
 
     spans: tuple[Span, ...]
+    best: Span
     strength: float
     signals: Signals
 
@@ -126,15 +130,15 @@ def answer(
 
 
 def _quote(found: Sequence[tuple[Hit, Evidence]], cite: Callable[[str, Span], str]) -> tuple[Quote, ...]:
-    """Quote the strongest evidence first, no words twice."""
+    """Quote the best evidence first, no words twice."""
     quotes: list[Quote] = []
-    ranked = sorted(found, key=lambda pair: -pair[1].strength)
-    for hit, evidence in ranked:
-        if evidence.strength >= ranked[0][1].strength - QUOTE_MARGIN:
-            for span in _runs(hit, evidence.spans):
-                quote = Quote(hit.passage.document, span, hit.passage.quote(span), cite(hit.passage.document, span))
-                if not any(_repeats(quote, other) for other in quotes):
-                    quotes.append(quote)
+    least = max(evidence.strength for _, evidence in found) - QUOTE_MARGIN
+    strong = [(hit, evidence) for hit, evidence in found if evidence.strength >= least]
+    for hit, evidence in sorted(strong, key=lambda pair: -(pair[1].strength + SCORE_WEIGHT * pair[0].score)):
+        for span in _runs(hit, evidence):
+            quote = Quote(hit.passage.document, span, hit.passage.quote(span), cite(hit.passage.document, span))
+            if not any(_repeats(quote, other) for other in quotes):
+                quotes.append(quote)
     return tuple(quotes[:MAX_QUOTES])
 
 
@@ -142,15 +146,15 @@ def _repeats(quote: Quote, other: Quote) -> bool:
     return quote.text == other.text or (quote.document == other.document and quote.span.overlaps(other.span))
 
 
-def _runs(hit: Hit, spans: Sequence[Span]) -> list[Span]:
-    """Join sentences that follow one another into one quote."""
+def _runs(hit: Hit, evidence: Evidence) -> list[Span]:
+    """Join sentences that follow one another into one quote; the best comes first."""
     order = {span: i for i, span in enumerate(hit.passage.sentences)}
     runs: list[Span] = []
     last = -2
-    for span in spans:
+    for span in evidence.spans:
         if order[span] == last + 1:
             runs[-1] = Span(runs[-1].start, span.end)
         else:
             runs.append(span)
         last = order[span]
-    return runs
+    return sorted(runs, key=lambda run: not run.overlaps(evidence.best))

@@ -18,9 +18,18 @@ from docqa.answering import ANSWERED_FROM
 from docqa.chunking import DEFAULT_CHUNKING
 from docqa.errors import CorpusError, DocqaError, StoreError
 from docqa.neutralising import printable, printable_name
-from docqa.printing import describe_report, print_answer, print_diff, print_hit, print_json, print_skipped
+from docqa.printing import (
+    describe_previous,
+    describe_report,
+    print_answer,
+    print_diff,
+    print_hit,
+    print_json,
+    print_skipped,
+)
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
-from docqa.store import check_files, read_manifest
+from docqa.store import TEXTS_FILE, check, read_manifest, read_previous, roll_back, verify
+from docqa.texts import Texts
 from docqa.types import Activity, Chunking, Progress, SyncReport
 
 Parser = argparse.ArgumentParser
@@ -43,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"docqa: {printable(str(exc))}", file=sys.stderr)
         return 1 if isinstance(exc, DocqaError) else 2
     except KeyboardInterrupt:
-        print("docqa: interrupted; the index is as before", file=sys.stderr)
+        print("docqa: interrupted; the index is as before, and the next sync goes on from here", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, head say, has seen enough
@@ -85,21 +94,32 @@ def retrieve(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Print what is indexed and how the corpus differs from it."""
-    manifest = read_manifest(Path(options.embeddings))
-    check_files(Path(options.embeddings), manifest)
-    summary = manifest.summary()
+    embeddings = Path(options.embeddings)
+    summary = (verify(embeddings) if options.verify else check(embeddings)).summary()
+    kept = read_previous(embeddings)
+    previous = kept.summary() if kept else None
     diff = docqa.diff(options.corpus, options.embeddings)
     if options.json:
-        print_json(status_to_json(summary, diff))
+        texts = Texts.open(embeddings / summary.generation / TEXTS_FILE)
+        print_json(status_to_json(summary, diff, texts.documents(), previous=previous))
     else:
         print(f"documents  {summary.documents}")
         print(f"passages   {summary.passages}")
         print(f"model      {summary.model}")
         print(f"synced     {summary.synced.astimezone():%Y-%m-%d %H:%M:%S %Z}")
+        print(f"size       {summary.size / 1e6:.1f} MB{', every byte as it was written' if options.verify else ''}")
+        if previous:
+            print(f"previous   {describe_previous(previous)}")
         for skipped in summary.skipped:
             print(f"{skipped.state:<10} {printable_name(skipped.path)}: {printable(skipped.reason)}")
         print_diff(diff)
     return STALE if diff else 0
+
+
+def rollback(options: argparse.Namespace) -> int:
+    """Return to the index as it was before the last sync, and say what it is."""
+    print(f"back to {describe_previous(roll_back(Path(options.embeddings)).summary())}")
+    return 0
 
 
 def chat(options: argparse.Namespace) -> int:
@@ -255,6 +275,7 @@ def _parser() -> argparse.ArgumentParser:
     for verb, summary in ((ask, "answer a question with quotes"), (retrieve, "find the passages closest to a query")):
         _add_query(verbs, verb, summary)
     _add_status(verbs)
+    _add_verb(verbs, rollback, "return to the index as it was before the last sync", "")
     _add_chat(verbs)
     _add_evaluate(verbs)
     return parser
@@ -324,6 +345,7 @@ def _add_status(verbs: Verbs) -> None:
     summary = "show what is indexed and what has changed since; exit code 3 when stale"
     parser = _add_verb(verbs, status, summary, "--json")
     _add_corpus(parser)
+    parser.add_argument("--verify", action="store_true", help="compare every byte of the index with what was written")
     _add_json(parser)
 
 

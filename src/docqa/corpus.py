@@ -57,6 +57,16 @@ class Listing:
     skipped: tuple[SkippedDocument, ...]
 
 
+def check_corpus(corpus_dir: Path) -> None:
+    """Check that the corpus folder is there.
+
+    Raises:
+        CorpusNotFoundError: it is not.
+    """
+    if not corpus_dir.is_dir():
+        raise CorpusNotFoundError(corpus_dir)
+
+
 def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, FileState]) -> Listing:
     """List a corpus: every file with one of the suffixes and its state, and every other file as skipped.
 
@@ -66,8 +76,7 @@ def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, 
     Raises:
         CorpusNotFoundError: the folder is missing.
     """
-    if not corpus_dir.is_dir():
-        raise CorpusNotFoundError(corpus_dir)
+    check_corpus(corpus_dir)
     files, skipped = {}, []
     for path, reason in sorted(_walk(corpus_dir)):
         reason = reason or _why_not_read(path, suffixes)
@@ -289,26 +298,30 @@ def _translated(path: str) -> Iterator[None]:
 
 def _walk(corpus_dir: Path) -> Iterator[tuple[str, str]]:
     """Yield each file's path with the reason it cannot be followed, or an empty one."""
-    refused: list[OSError] = []
-    for folder, folders, names in os.walk(corpus_dir, onerror=refused.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        here = Path(folder)
-        for name in [*names, *(name for name in folders if (here / name).is_symlink())]:
-            if name.startswith("."):
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = list(os.scandir(corpus_dir / folder))  # which tells of most files what they are without a look
+        except OSError as exc:
+            yield folder.rstrip("/") or ".", f"the system refuses: {exc.strerror}"
+            continue
+        for entry in entries:
+            path = f"{folder}{entry.name}"
+            if entry.name.startswith("."):
                 continue
-            path = (here / name).relative_to(corpus_dir).as_posix()
-            if NOT_TEXT.search(path):
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(f"{path}/")
+            elif NOT_TEXT.search(path):
                 yield os.fsencode(path).decode("utf-8", "backslashreplace"), "its name is not valid text; rename it"
             else:
-                yield path, _why_not_followed(here / name, corpus_dir)
-    for error in refused:
-        yield Path(error.filename).relative_to(corpus_dir).as_posix(), f"the system refuses: {error.strerror}"
+                yield path, _why_not_followed(entry, corpus_dir)
 
 
-def _why_not_followed(file: Path, corpus_dir: Path) -> str:
-    if file.is_symlink():
-        return f"a symbolic link is not followed; {_what_instead(file, corpus_dir)}"
-    return "" if file.is_file() else "not a regular file"
+def _why_not_followed(entry: os.DirEntry[str], corpus_dir: Path) -> str:
+    if entry.is_symlink():
+        return f"a symbolic link is not followed; {_what_instead(Path(entry.path), corpus_dir)}"
+    return "" if entry.is_file(follow_symlinks=False) else "not a regular file"
 
 
 def _what_instead(link: Path, corpus_dir: Path) -> str:

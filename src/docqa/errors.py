@@ -111,8 +111,9 @@ class IndexMismatchError(StoreError):
 class StoreLockedError(StoreError):
     """Another sync is writing the store."""
 
-    def __init__(self, embeddings_dir: Path) -> None:
-        super().__init__(f"another sync is writing '{embeddings_dir}'; wait until it has finished, then try again")
+    def __init__(self, embeddings_dir: Path, writer: str = "") -> None:
+        who = f" ({writer})" if writer else ""
+        super().__init__(f"another sync is writing '{embeddings_dir}'{who}; wait until it has finished, then try again")
         self.embeddings_dir = embeddings_dir
 
 

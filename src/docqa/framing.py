@@ -8,6 +8,7 @@ all; the next hit starts from the best sentence that is in none yet. What is wea
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,6 +172,7 @@ class _Growing:
         self._sentences = sentences
         self._most = most
         self._least = max(one.value for one in sentences) - REACH
+        self._before = list(accumulate((one.size for one in sentences), initial=0))
         self.free = [True] * len(sentences)
 
     def grow(self, seed: int) -> slice:
@@ -200,7 +202,7 @@ class _Growing:
         return one.is_row and neighbour.is_row and one.comparison is neighbour.comparison
 
     def _size(self, first: int, last: int) -> int:
-        return sum(one.size for one in self._sentences[first : last + 1])
+        return self._before[last + 1] - self._before[first]
 
     def _ends(self, first: int, last: int) -> list[int]:
         return [end for end in (self._reach(first, -1), self._reach(last, 1)) if end is not None]
@@ -220,11 +222,11 @@ class _Growing:
 
 def _order(comparisons: Sequence[Comparison], weights: Scores) -> list[ValuedSentence]:
     """List the sentences as the corpus has them; one that passages share once, where it is worth most."""
-    found: dict[tuple[str, Span], ValuedSentence] = {}
+    found: dict[tuple[str, int, int], ValuedSentence] = {}
     for comparison in sorted(comparisons, key=lambda comparison: comparison.row):
-        for number, value in enumerate(comparison.values(weights)):
-            sentence = ValuedSentence(comparison, number, float(value))
-            key = (comparison.passage.document, sentence.span)
-            if key not in found or sentence.value > found[key].value:
-                found[key] = sentence
+        values = comparison.values(weights).tolist()
+        for number, (span, value) in enumerate(zip(comparison.passage.sentences, values, strict=True)):
+            key = (comparison.passage.document, span.start, span.end)
+            if key not in found or value > found[key].value:
+                found[key] = ValuedSentence(comparison, number, value)
     return list(found.values())

@@ -1,34 +1,42 @@
-"""The index: passages in FAISS, embeddings of their sentences and tokens, and BM25. Only this module imports faiss.
+"""The index: passages in FAISS, embeddings of their sentences and tokens, and BM25.
 
-An index never changes once built. Row i is passage i; the sentences of passage i are the rows ``starts[i]`` to
+An index never changes once written. Row i is passage i; the sentences of passage i are the rows ``starts[i]`` to
 ``starts[i + 1]`` of the sentence embeddings, and the tokens of sentence j are those from ``token_starts[j]`` to
-``token_starts[j + 1]``.
+``token_starts[j + 1]``. All of it is mapped into memory; of sentences and tokens only those of candidates are read.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from docqa.bm25 import Bm25
+from docqa.arrays import ArrayWriter, map_array, map_starts, release, write_array
+from docqa.bm25 import AskedTerms, TermRows, Terms, TermsWriter, spans
+from docqa.nearest import Nearest, write_nearest
 from docqa.types import Embeddings, PassageEmbeddings, TokenEmbeddings
 
 CANDIDATES = 100
-"""How many rows each signal proposes, well above the number that is compared token by token afterwards."""
+"""How many rows are proposed by the embedding of the passage, and as many by its terms, well above the number that is
+compared token by token afterwards."""
+NEAR = 500
+"""How many rows FAISS proposes, of which the nearest are then found exactly."""
+KEPT_SEARCHES = 32
+"""After so many searches memory is given back: one in a large index touches some 15 MB of it, here and there."""
 BACKGROUND_ROWS = 1_000
 """How many rows, evenly spaced, stand for all when a signal's mean and deviation are taken."""
 
-PASSAGES_FILE = "passages.faiss"
+NEAREST_FILE = "passages.faiss"
+PASSAGES_FILE = "passages.npy"
 SENTENCES_FILE = "sentences.npy"
 STARTS_FILE = "starts.npy"
 TOKENS_FILE = "tokens.npy"
 TOKEN_IDS_FILE = "token_ids.npy"
 TOKEN_STARTS_FILE = "token_starts.npy"
-TERMS_FOLDERS = ("terms", "pairs", "sentence_terms")
+TOKEN_FREQUENCY_FILE = "token_frequency.npy"
+TERMS_FOLDER = "terms"
 
 Rows = NDArray[np.int64]
 Scores = NDArray[np.float32]
@@ -49,11 +57,10 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Rows that some signal proposes for a query, each scored by every signal.
+    """Rows that are proposed for a query, in order, each scored by every signal.
 
     ``sentence`` and ``sentence_terms`` are of a row's best sentence, by embedding and by BM25; ``pairs`` is BM25 over
-    pairs of terms that follow one another. ``every_sentence`` are the scores by embedding and by BM25 of all sentences
-    of the index, ``(2, m)``.
+    pairs of terms that follow one another.
     """
 
     rows: Rows
@@ -62,82 +69,144 @@ class Candidates:
     terms: Signal
     sentence_terms: Signal
     pairs: Signal
-    every_sentence: Scores
+    sentences: Scores
+    """Of each of the candidates' sentences in order, by embedding and by BM25, ``(2, m)``."""
+    starts: Rows
+    """Where the sentences of each candidate start among these."""
+
+    def sentences_of(self, i: int) -> Scores:
+        """Return the scores of the sentences of candidate i, by embedding and by BM25, ``(2, m)``."""
+        return self.sentences[:, self.starts[i] : self.starts[i + 1]]
+
+
+class IndexWriter:
+    """Write an index into a folder, some passages at a time; the same passages always give the same bytes."""
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        self._folder = folder
+        self._dimension = dimension
+        self._passages = ArrayWriter(folder / PASSAGES_FILE, np.float16)
+        self._sentences = ArrayWriter(folder / SENTENCES_FILE, np.float16)
+        self._starts = ArrayWriter(folder / STARTS_FILE, np.int64)
+        self._tokens = ArrayWriter(folder / TOKENS_FILE, np.uint8)
+        self._token_ids = ArrayWriter(folder / TOKEN_IDS_FILE, np.int32)
+        self._token_starts = ArrayWriter(folder / TOKEN_STARTS_FILE, np.int64)
+        self._token_frequency = np.zeros(0, np.int64)
+        self._terms = TermsWriter(folder / TERMS_FOLDER)
+        for rows in (self._passages, self._sentences):
+            rows.append(np.empty((0, dimension)))
+        for starts in (self._starts, self._token_starts):
+            starts.append(np.zeros(1))
+
+    def add(
+        self,
+        embeddings: PassageEmbeddings,
+        terms: Sequence[Sequence[str]],
+        sentence_terms: Sequence[Sequence[Sequence[str]]],
+    ) -> None:
+        """Add the embeddings of n passages, their terms, and those of each of their sentences, at least one.
+
+        The tokens are stored as they are given, so compress them before; the embeddings in float16.
+
+        Raises:
+            ValueError: the parts do not belong together; the index is then not to be finished.
+        """
+        counts = np.array([len(rows) for rows in sentence_terms], np.int64)
+        _check(embeddings, terms, counts, self._dimension)
+        sentence_ends, token_ends = np.cumsum(counts), np.cumsum(embeddings.token_counts)
+        self._count_tokens(embeddings.tokens.ids, np.repeat(np.arange(len(counts)), counts), embeddings.token_counts)
+        self._starts.append(len(self._sentences) + sentence_ends)
+        self._token_starts.append(len(self._token_ids) + token_ends)
+        self._passages.append(embeddings.passages)
+        self._sentences.append(embeddings.sentences)
+        self._tokens.append(embeddings.tokens.rows)
+        self._token_ids.append(embeddings.tokens.ids)
+        self._terms.add(terms, sentence_terms)
+
+    def finish(self) -> None:
+        """Write what depends on all passages: FAISS, BM25, and how often each token occurs."""
+        for rows in (
+            self._passages,
+            self._sentences,
+            self._starts,
+            self._tokens,
+            self._token_ids,
+            self._token_starts,
+        ):
+            rows.finish()
+        write_array(self._folder / TOKEN_FREQUENCY_FILE, self._token_frequency)
+        self._terms.finish()
+        write_nearest(self._folder / NEAREST_FILE, map_array(self._folder / PASSAGES_FILE, np.float16))
+
+    def _count_tokens(self, ids: NDArray[np.int32], passages: Rows, token_counts: Rows) -> None:
+        """Count in how many passages each token is."""
+        keys = np.unique(np.repeat(passages, token_counts) << 32 | ids)
+        found = np.bincount(keys & 0xFFFFFFFF)
+        longer, shorter = sorted([found, self._token_frequency], key=len, reverse=True)
+        longer[: len(shorter)] += shorter
+        self._token_frequency = longer
 
 
 class Index:
     """Search passages by the embedding of the passage, of its best sentence, and by its terms."""
 
-    def __init__(self, passages: Any, sentences: Embeddings, starts: Rows, tokens: "_Tokens", terms: "_Terms") -> None:
-        if not passages.ntotal == len(starts) - 1 == len(terms.passages):
-            counts = f"{passages.ntotal} passages, {len(starts) - 1} starts and {len(terms.passages)} rows of terms"
-            raise ValueError(counts)
-        if not starts[-1] == len(sentences) == len(terms.sentences):
-            counts = f"{len(sentences)} rows of sentences and {len(terms.sentences)} of their terms"
-            raise ValueError(f"{counts} instead of {starts[-1]}")
+    def __init__(
+        self,
+        nearest: Nearest,
+        passages: NDArray[np.float16],
+        sentences: NDArray[np.float16],
+        starts: Rows,
+        tokens: "_Tokens",
+        terms: Terms,
+    ) -> None:
+        self._nearest = nearest
         self._passages = passages
         self._sentences = sentences
         self._starts = starts
         self._tokens = tokens
         self._terms = terms
-
-    @classmethod
-    def build(
-        cls,
-        embeddings: PassageEmbeddings,
-        terms: Sequence[Sequence[str]],
-        sentence_terms: Sequence[Sequence[Sequence[str]]],
-    ) -> "Index":
-        """Build an index from the embeddings of n passages, their terms, and those of each of their sentences.
-
-        The tokens are stored as they are given, so compress them before.
-        """
-        passages = _faiss().IndexFlatIP(embeddings.passages.shape[1])
-        passages.add(np.ascontiguousarray(embeddings.passages, np.float32))
-        starts = np.cumsum([0, *map(len, sentence_terms)], dtype=np.int64)
-        every_sentence = [row for rows in sentence_terms for row in rows]
-        tokens = _Tokens.build(embeddings, starts)
-        return cls(passages, embeddings.sentences, starts, tokens, _Terms.build(terms, every_sentence))
-
-    def write(self, folder: Path) -> None:
-        """Write the index as files into a folder; the same index always gives the same bytes."""
-        _faiss().write_index(self._passages, str(folder / PASSAGES_FILE))
-        np.save(folder / SENTENCES_FILE, self._sentences)
-        np.save(folder / STARTS_FILE, self._starts)
-        self._tokens.write(folder)
-        self._terms.write(folder)
+        self._searches = 0
+        self._background = self._gather(_spread(len(self), BACKGROUND_ROWS))
 
     @classmethod
     def read(cls, folder: Path) -> "Index":
-        """Read an index from a folder, the sentence embeddings mapped into memory.
+        """Read an index from a folder, mapped into memory.
 
         Raises:
-            RuntimeError, ValueError, OSError: a file is missing or not what it should be.
+            RuntimeError, ValueError, IndexError, OSError: a file is missing or not what it should be.
         """
-        passages = _faiss().read_index(str(folder / PASSAGES_FILE))
-        sentences = np.load(folder / SENTENCES_FILE, mmap_mode="r")
-        starts = np.load(folder / STARTS_FILE)
-        terms = _Terms.read(folder, passages.ntotal, len(sentences))
-        return cls(passages, sentences, starts, _Tokens.read(folder, starts), terms)
+        passages = map_array(folder / PASSAGES_FILE, np.float16, scattered=True)
+        rows, dimension = passages.shape
+        starts = map_starts(folder / STARTS_FILE, rows)
+        sentences = map_array(folder / SENTENCES_FILE, np.float16, int(starts[-1]), scattered=True)
+        return cls(
+            Nearest.read(folder / NEAREST_FILE, rows, dimension),
+            passages,
+            sentences,
+            starts,
+            _Tokens.read(folder, len(sentences)),
+            Terms.read(folder / TERMS_FOLDER, rows, len(sentences)),
+        )
 
     def __len__(self) -> int:
-        return int(self._passages.ntotal)
+        return len(self._passages)
 
     @property
     def dimension(self) -> int:
         """Return the length of an embedding."""
-        return int(self._passages.d)
+        return int(self._passages.shape[1])
 
     def embeddings(self, row: int) -> PassageEmbeddings:
-        """Return the embeddings of one row, bit for bit as they were given."""
-        passage = self._passages.reconstruct(row)[None]
+        """Return the embeddings of one row as they are stored; stored again, they are the same bit for bit."""
         first, last = self._starts[row], self._starts[row + 1]
         tokens, counts = self._tokens.of(first, last)
-        return PassageEmbeddings(passage, self._sentences[first:last], tokens, counts)
+        passage, sentences = self._passages[row : row + 1], self._sentences[first:last]
+        return PassageEmbeddings(passage.astype(np.float32), sentences.astype(np.float32), tokens, counts)
 
-    def sentences(self, row: int) -> slice:
-        """Return where the sentences of one row stand among all sentences of the index."""
-        return slice(int(self._starts[row]), int(self._starts[row + 1]))
+    def tokens(self, rows: Sequence[int]) -> tuple[NDArray[np.uint8], list[NDArray[np.int64]]]:
+        """Return the tokens of some rows, one after another, and for each row how many each of its sentences has."""
+        found = [self._tokens.of(self._starts[row], self._starts[row + 1]) for row in rows]
+        return np.concatenate([tokens.rows for tokens, _ in found]), [counts for _, counts in found]
 
     def token_rarity(self, ids: NDArray[np.int32]) -> Scores:
         """Return the inverse document frequency of tokens, counted in passages; one in no passage is the rarest."""
@@ -145,7 +214,7 @@ class Index:
 
     def rarity(self, term: str) -> float:
         """Return a term's inverse document frequency, as BM25 counts it; a term in no passage is the rarest."""
-        return self._terms.passages.rarity(term)
+        return self._terms.rarity(term)
 
     def search(self, query: Embeddings, terms: Mapping[float, Sequence[str]], k: int) -> Candidates:
         """Propose rows for a query and score them by each signal.
@@ -155,96 +224,111 @@ class Index:
             terms: lists of terms by what they weigh; the query's own weigh 1.
             k: at least how many rows are wanted; fewer come when the index is smaller.
         """
+        asked = self._terms.ask(terms)
+        by_terms = self._terms.score_all(asked)
         wanted = min(len(self), max(k, CANDIDATES))
-        _, passage_rows = self._passages.search(query[None], wanted)
-        every_sentence = np.stack([self._sentences @ query, self._terms.sentences.scores(terms)])
-        by_sentence, by_sentence_terms = np.maximum.reduceat(every_sentence, self._starts[:-1], axis=1)
-        by_terms = self._terms.passages.scores(terms)
-        by_pairs = self._terms.pairs.scores({weight: _paired(row) for weight, row in terms.items()})
-        rows = np.unique(np.concatenate([passage_rows[0], _best(by_sentence, wanted), _best(by_terms, wanted)]))
-        background = np.unique(np.linspace(0, len(self) - 1, min(len(self), BACKGROUND_ROWS)).astype(np.int64))
-        by_passage, by_passage_background = (self._passages.reconstruct_batch(r) @ query for r in (rows, background))
-        return Candidates(
+        found = self._gather(np.union1d(self._find_nearest(query, wanted), _best(by_terms, wanted)))
+        sentences, signals = self._score(found, query, asked, by_terms)
+        _, background = self._score(self._background, query, asked, by_terms)
+        self._give_back()
+        passage, sentence, of_terms, sentence_terms, pairs = map(_signal, signals, background)
+        return Candidates(found.rows, passage, sentence, of_terms, sentence_terms, pairs, sentences, found.starts)
+
+    def _find_nearest(self, query: Embeddings, count: int) -> Rows:
+        near = self._nearest.search(query, min(len(self), max(count, NEAR)))
+        return near[_best(np.vecdot(self._passages[near].astype(np.float32), query), count)]
+
+    def _give_back(self) -> None:
+        self._searches += 1
+        if self._searches % KEPT_SEARCHES == 0:
+            for mapped in (self._passages, self._sentences, *self._tokens.mapped, *self._terms.mapped):
+                release(mapped)
+
+    def _gather(self, rows: Rows) -> "_Gathered":
+        """Read what is needed to score some rows."""
+        places, starts = spans(self._starts, rows)
+        return _Gathered(
             rows,
-            _signal(by_passage, by_passage_background),
-            _signal(by_sentence[rows], by_sentence[background]),
-            _signal(by_terms[rows], by_terms[background]),
-            _signal(by_sentence_terms[rows], by_sentence_terms[background]),
-            _signal(by_pairs[rows], by_pairs[background]),
-            every_sentence,
+            np.asarray(self._passages[rows], np.float32),
+            np.asarray(self._sentences[places], np.float32),
+            starts,
+            self._terms.passages.select(rows),
+            self._terms.sentences.select(places),
         )
+
+    def _score(
+        self, some: "_Gathered", query: Embeddings, asked: AskedTerms, by_terms: Scores
+    ) -> tuple[Scores, tuple[Scores, ...]]:
+        """Score the sentences of some rows, and the rows by every signal."""
+        by_embedding = np.vecdot(some.sentences, query)  # unlike a product of matrices, equal rows have equal scores
+        sentences = np.stack([by_embedding, self._terms.score_sentences(asked, some.sentence_terms)])
+        by_sentence, by_sentence_terms = np.maximum.reduceat(sentences, some.starts[:-1], axis=1)
+        by_pairs = self._terms.score_pairs(asked, some.terms)
+        by_passage = np.vecdot(some.passages, query)
+        return sentences, (by_passage, by_sentence, by_terms[some.rows], by_sentence_terms, by_pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """Some rows, read into memory: embeddings and terms of the passages and of their sentences."""
+
+    rows: Rows
+    passages: Embeddings
+    sentences: Embeddings
+    starts: Rows
+    terms: TermRows
+    sentence_terms: TermRows
 
 
 class _Tokens:
-    """The compressed tokens of all sentences, mapped into memory, and in how many passages each id occurs."""
+    """The compressed tokens of all sentences, and in how many passages each id occurs."""
 
-    def __init__(self, tokens: TokenEmbeddings, token_starts: Rows, starts: Rows) -> None:
-        if len(token_starts) != starts[-1] + 1 or not len(tokens) == len(tokens.rows) == token_starts[-1]:
-            raise ValueError(f"{len(tokens)} tokens in {len(token_starts) - 1} sentences instead of {starts[-1]}")
+    def __init__(self, tokens: TokenEmbeddings, starts: Rows, frequency: NDArray[np.int64]) -> None:
         self._tokens = tokens
-        self._token_starts = token_starts
-        bounds = token_starts[starts]
-        found = [np.unique(tokens.ids[first:last]) for first, last in pairwise(bounds)]
-        self._frequency = np.bincount(np.concatenate([np.empty(0, np.int64), *found]))
+        self._starts = starts
+        self._frequency = frequency
 
     @classmethod
-    def build(cls, embeddings: PassageEmbeddings, starts: Rows) -> "_Tokens":
-        token_starts = np.concatenate([[0], np.cumsum(embeddings.token_counts, dtype=np.int64)]).astype(np.int64)
-        return cls(embeddings.tokens, token_starts, starts)
+    def read(cls, folder: Path, sentences: int) -> "_Tokens":
+        starts = map_starts(folder / TOKEN_STARTS_FILE, sentences)
+        ids = map_array(folder / TOKEN_IDS_FILE, np.int32, int(starts[-1]))
+        rows = map_array(folder / TOKENS_FILE, np.uint8, int(starts[-1]))
+        return cls(TokenEmbeddings(ids, rows), starts, map_array(folder / TOKEN_FREQUENCY_FILE, np.int64))
 
-    def write(self, folder: Path) -> None:
-        np.save(folder / TOKENS_FILE, self._tokens.rows)
-        np.save(folder / TOKEN_IDS_FILE, self._tokens.ids)
-        np.save(folder / TOKEN_STARTS_FILE, self._token_starts)
-
-    @classmethod
-    def read(cls, folder: Path, starts: Rows) -> "_Tokens":
-        ids, rows = (np.load(folder / name, mmap_mode="r") for name in (TOKEN_IDS_FILE, TOKENS_FILE))
-        return cls(TokenEmbeddings(ids, rows), np.load(folder / TOKEN_STARTS_FILE), starts)
+    @property
+    def mapped(self) -> tuple[NDArray[Any], ...]:
+        """Return the large arrays that are mapped into memory."""
+        return self._tokens.ids, self._tokens.rows
 
     def of(self, first: int, last: int) -> tuple[TokenEmbeddings, NDArray[np.int64]]:
         """Return the tokens of some sentences and how many each has."""
-        bounds = self._token_starts[first : last + 1]
+        bounds = self._starts[first : last + 1]
         span = slice(bounds[0], bounds[-1])
         return TokenEmbeddings(self._tokens.ids[span], self._tokens.rows[span]), np.diff(bounds)
 
     def rarity(self, ids: NDArray[np.int32], passages: int) -> Scores:
         known = ids < len(self._frequency)
-        frequency = np.where(known, self._frequency[np.where(known, ids, 0)], 0) if len(self._frequency) else 0 * ids
-        return np.log(1 + (passages - frequency + 0.5) / (frequency + 0.5)).astype(np.float32)
+        frequency = np.zeros(len(ids), np.int64)
+        frequency[known] = self._frequency[ids[known]]
+        return np.asarray(np.log(1 + (passages - frequency + 0.5) / (frequency + 0.5)), np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """BM25 over the terms of passages, over their pairs of terms, and over the terms of sentences."""
-
-    passages: Bm25
-    pairs: Bm25
-    sentences: Bm25
-
-    @classmethod
-    def build(cls, passages: Sequence[Sequence[str]], sentences: Sequence[Sequence[str]]) -> "_Terms":
-        return cls(Bm25.build(passages), Bm25.build([_paired(row) for row in passages]), Bm25.build(sentences))
-
-    def write(self, folder: Path) -> None:
-        for name, terms in zip(TERMS_FOLDERS, (self.passages, self.pairs, self.sentences), strict=True):
-            terms.write(folder / name)
-
-    @classmethod
-    def read(cls, folder: Path, passages: int, sentences: int) -> "_Terms":
-        rows = (passages, passages, sentences)
-        return cls(*(Bm25.read(folder / name, count) for name, count in zip(TERMS_FOLDERS, rows, strict=True)))
+def _check(embeddings: PassageEmbeddings, terms: Sequence[Sequence[str]], counts: Rows, dimension: int) -> None:
+    """Check that the parts of passages belong together."""
+    passages, sentences = embeddings.passages, embeddings.sentences
+    if passages.shape != (len(counts), dimension) or len(terms) != len(counts):
+        shape = f"{passages.shape} numbers of passages and {len(terms)} rows of terms"
+        raise ValueError(f"{shape} for {len(counts)} passages of {dimension}")
+    if sentences.shape != (counts.sum(), dimension) or not counts.all():
+        raise ValueError(f"{sentences.shape} numbers of sentences for {counts.tolist()} sentences of {dimension}")
+    tokens, token_counts = embeddings.tokens, embeddings.token_counts
+    if not len(tokens) == len(tokens.rows) == token_counts.sum() or len(token_counts) != len(sentences):
+        raise ValueError(f"{len(tokens)} tokens in {len(token_counts)} sentences instead of {len(sentences)}")
 
 
-def _paired(terms: Sequence[str]) -> list[str]:
-    return [f"{first} {second}" for first, second in pairwise(terms)]
-
-
-def _faiss() -> Any:
-    import faiss
-
-    faiss.omp_set_num_threads(1)  # one query at a time is faster on one thread, and leaves the cores to the model
-    return faiss
+def _spread(rows: int, most: int) -> Rows:
+    """Choose rows, evenly spaced."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))
 
 
 def _best(scores: Scores, count: int) -> Rows:

@@ -4,9 +4,10 @@ Each token of the query looks for its best match among the tokens of the passage
 2020, arXiv:2004.12832), with the token embeddings of the one forward pass over the passage.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 from docqa.types import Embeddings, TokenEmbeddings
 
@@ -19,6 +20,7 @@ NEAR = 30
 """Tokens; how far apart the matches of a query's tokens may stand to count as together."""
 
 Scores = NDArray[np.float32]
+Counts = NDArray[np.int64]
 
 
 def compress_tokens(tokens: TokenEmbeddings) -> TokenEmbeddings:
@@ -37,39 +39,95 @@ def compress_tokens(tokens: TokenEmbeddings) -> TokenEmbeddings:
 
 
 def match_tokens(
-    query: TokenEmbeddings, weights: Scores, passage: TokenEmbeddings, token_counts: NDArray[np.int64]
-) -> tuple[Scores, Scores]:
-    """Compare the tokens of a query with the compressed ones of a passage.
+    query: TokenEmbeddings, weights: Scores, rows: NDArray[np.uint8], token_counts: Sequence[Counts]
+) -> tuple[list[Scores], Scores]:
+    """Compare the tokens of a query with the compressed ones of n passages, all at once.
 
     Args:
         query: q tokens, not compressed.
         weights: ``(q,)``, how much each counts; their sum is 1.
-        passage: t tokens, compressed.
-        token_counts: ``(m,)``, how many of them each sentence of the passage has.
+        rows: ``(t, d / 4)``, the tokens of the passages, one after another.
+        token_counts: for each passage ``(m,)``, how many of them each of its sentences has.
 
     Returns:
-        The best cosine of each query token in each sentence, ``(m, q)``, 0 in one without tokens; and three weighted
-        means of best cosines: of the tokens anywhere, of pairs of neighbours matched by neighbours, and within
-        ``NEAR`` tokens.
+        For each passage, the best cosine of each query token in each sentence, ``(m, q)``, 0 in one without tokens; and
+        ``(n, 3)``, weighted means of best cosines: of the tokens anywhere, of pairs of neighbours matched by
+        neighbours, and within ``NEAR`` tokens.
     """
-    best = np.zeros((len(token_counts), len(query)), np.float32)
-    if not len(query) or not len(passage):
-        return best, np.zeros(3, np.float32)
-    dimension = query.rows.shape[1]
-    rows = LEVELS[passage.rows].reshape(len(passage), -1)[:, :dimension]
-    cosines = _unit(np.asarray(query.rows, np.float32)) @ rows.T / np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    starts = np.cumsum(token_counts) - token_counts
-    best[token_counts > 0] = np.maximum.reduceat(cosines, starts[token_counts > 0], axis=1).T
-    together = (weights @ maximum_filter1d(cosines, NEAR, axis=1, mode="nearest")).max()
-    return best, np.array([weights @ cosines.max(axis=1), _in_order(cosines, weights), together], np.float32)
+    counts = np.concatenate([np.empty(0, np.int64), *token_counts])
+    best = np.zeros((len(counts), len(query)), np.float32)
+    means = np.zeros((len(token_counts), 3), np.float32)
+    if len(query) and len(rows):
+        sizes = np.array([each.sum() for each in token_counts])
+        passages = _Stretches(sizes)
+        cosines = _cosines(np.asarray(query.rows, np.float32), rows, passages)
+        best[counts > 0] = _Stretches(counts).most(cosines).T
+        means[sizes > 0] = _means(cosines, weights, passages)
+    return np.split(best, np.cumsum([len(each) for each in token_counts])[:-1]), means
 
 
-def _in_order(cosines: Scores, weights: Scores) -> float:
-    if min(cosines.shape) < 2:
-        return float(weights @ cosines.max(axis=1))
-    pairs = weights[:-1] + weights[1:]
-    neighbours = (cosines[:-1, :-1] + cosines[1:, 1:]).max(axis=1) / 2
-    return float(pairs @ neighbours / max(float(pairs.sum()), 1e-9))
+class _Stretches:
+    """Where the passages, or the sentences, begin and end among the tokens; those without tokens are left out."""
+
+    def __init__(self, sizes: Counts) -> None:
+        self.sizes = sizes[sizes > 0]
+        self.ends = np.cumsum(self.sizes)
+
+    def most(self, values: Scores) -> Scores:
+        """Find the most of each row in each stretch: ``(..., t)`` → ``(..., n)``."""
+        return np.asarray(np.maximum.reduceat(values, self.ends - self.sizes, axis=-1), np.float32)
+
+    def most_across(self, values: Scores, length: int) -> Scores:
+        """Find the same for values of several tokens each; it is 0 where the stretch has fewer.
+
+        The value at a place, ``(..., t - length + 1)``, is that of the tokens from there on.
+        """
+        within = np.full((*values.shape[:-1], self.ends[-1]), -np.inf, np.float32)
+        within[..., : values.shape[-1]] = values
+        within[..., np.repeat(self.ends, self.sizes) - np.arange(self.ends[-1]) < length] = -np.inf
+        return np.where(self.sizes >= length, self.most(within), np.float32(0))
+
+
+def _means(cosines: Scores, weights: Scores, passages: _Stretches) -> Scores:
+    anywhere = _weighted(weights, passages.most(cosines))
+    together = anywhere
+    if cosines.shape[1] > NEAR:
+        together = passages.most_across(_weighted(weights, _running_most(cosines, NEAR)), NEAR)
+    in_order = anywhere
+    if min(cosines.shape) > 1:
+        pairs = weights[:-1] + weights[1:]
+        neighbours = passages.most_across((cosines[:-1, :-1] + cosines[1:, 1:]) * np.float32(0.5), 2)
+        in_order = np.where(passages.sizes > 1, _weighted(pairs, neighbours) / max(float(pairs.sum()), 1e-9), anywhere)
+    return np.stack([anywhere, in_order, np.where(passages.sizes > NEAR, together, anywhere)], axis=1)
+
+
+def _running_most(values: Scores, width: int) -> Scores:
+    """Find the most of so many neighbours: ``(q, t)`` → ``(q, t - width + 1)``; windows of 2, 4, 8 ... make it up."""
+    covered = 1
+    while covered < width:
+        step = min(covered, width - covered)
+        values = np.maximum(values[:, :-step], values[:, step:])
+        covered += step
+    return values
+
+
+def _cosines(query: Embeddings, rows: NDArray[np.uint8], passages: _Stretches) -> Scores:
+    """Compute the cosines of a query's tokens with compressed ones: ``(q, d)`` and ``(t, d / 4)`` → ``(q, t)``.
+
+    Passage by passage, for what BLAS rounds depends on the place in the product, and copies must stay equal.
+    """
+    query = _unit(query)
+    cosines = np.empty((len(query), len(rows)), np.float32)
+    for first, last in zip(passages.ends - passages.sizes, passages.ends, strict=True):
+        levels = np.take(LEVELS, rows[first:last], axis=0)  # LEVELS[rows] takes ten times as long
+        levels = levels.reshape(last - first, -1)[:, : query.shape[1]]
+        cosines[:, first:last] = query @ levels.T / np.sqrt(np.einsum("ij,ij->i", levels, levels))
+    return cosines
+
+
+def _weighted(weights: Scores, values: Scores) -> Scores:
+    """Sum the rows by their weights, ``(q,)`` and ``(q, t)`` → ``(t,)``, each column as if it were alone."""
+    return np.asarray(np.einsum("i,ij->j", weights, values), np.float32)
 
 
 def _unit(rows: Embeddings) -> Embeddings:

@@ -1,7 +1,7 @@
 """Preparing: files are read and divided into passages, and passages embedded. What a sync does with what is new."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,72 +12,51 @@ from docqa.errors import EmbeddingError
 from docqa.isolation import Unread, read_isolated
 from docqa.matching import compress_tokens
 from docqa.texts import embedded_text
-from docqa.types import Chunking, Document, Passage, PassageEmbeddings, Progress, SkippedDocument, TokenEmbeddings
+from docqa.types import Chunking, Document, Passage, PassageEmbeddings, Progress, TokenEmbeddings
 
 BATCH = 256
-"""Passages handed to the embedder at a time: enough to be sorted by length in it, few enough to show progress."""
+"""Passages handed to the embedder at a time: enough to keep all processors busy, few enough to show progress."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Documents read and divided, and the files that could not be."""
-
-    documents: dict[str, tuple[Document, list[Passage]]]
-    skipped: list[SkippedDocument]
-    refused: dict[str, str]
-
-    def add(self, path: str, outcome: tuple[Document, list[Passage]] | Unread) -> None:
-        """Note what came of a file."""
-        if not isinstance(outcome, Unread):
-            self.documents[path] = outcome
-            if unread := outcome[0].unread:
-                self.skipped.append(SkippedDocument(path, unread, in_part=True))
-            return
-        self.skipped.append(SkippedDocument(path, outcome.reason))
-        if outcome.digest:  # the bytes are to blame, so there is no use in trying the same ones again
-            self.refused[path] = outcome.digest
+Divided = tuple[Document, list[Passage]]
 
 
 def read_and_divide(
     corpus_dir: Path, paths: Sequence[str], *, embedder: Embedder, chunking: Chunking, progress: Progress | None
-) -> Reading:
-    """Read and divide documents; one is divided here while processes read the next.
+) -> Generator[Divided | Unread]:
+    """Read and divide documents, and give what comes of each; one is divided here while processes read the next.
 
     Raises:
         CorpusError: no process can be started.
         ModelNotFoundError: the model, whose tokens are counted, cannot be loaded.
     """
-    reading = Reading({}, [], {})
     if not paths:
-        return reading
+        return
     with read_isolated(corpus_dir, paths) as outcomes:
         if progress:
             progress(0, len(paths), "reading")
         within = replace(chunking, size=min(chunking.size, embedder.max_tokens))  # loads the model meanwhile
-        for done, (path, outcome) in enumerate(zip(paths, outcomes, strict=True), 1):
-            reading.add(path, _divide(outcome, embedder, within) if isinstance(outcome, Document) else outcome)
+        for done, outcome in enumerate(outcomes, 1):
+            divided = _divide(outcome, embedder, within) if isinstance(outcome, Document) else outcome
             if progress:
                 progress(done, len(paths), "reading")
-    return reading
+            yield divided
 
 
-def _divide(document: Document, embedder: Embedder, chunking: Chunking) -> tuple[Document, list[Passage]] | Unread:
+def _divide(document: Document, embedder: Embedder, chunking: Chunking) -> Divided | Unread:
     passages = chunk(document, count_tokens=embedder.count_tokens, chunking=chunking)
     return (document, passages) if passages else Unread("the file holds no words, only marks", document.digest)
 
 
 def embed(embedder: Embedder, passages: list[Passage], progress: Progress | None) -> Iterator[PassageEmbeddings]:
-    """Embed passages, and give the embeddings of each in order."""
-    longest_first = sorted(range(len(passages)), key=lambda i: -len(passages[i].text))
-    found: dict[int, PassageEmbeddings] = {}
-    for start in range(0, len(passages), BATCH):
-        if progress:
-            progress(start, len(passages), "embedding")
-        numbers = longest_first[start : start + BATCH]
-        found.update(zip(numbers, _embed_batch(embedder, [passages[i] for i in numbers]), strict=True))
+    """Embed passages as they are asked for, and give the embeddings of each in order."""
     if progress:
-        progress(len(passages), len(passages), "embedding")
-    return (found[i] for i in range(len(passages)))
+        progress(0, len(passages), "embedding")
+    for start in range(0, len(passages), BATCH):
+        batch = list(_embed_batch(embedder, passages[start : start + BATCH]))
+        if progress:
+            progress(start + len(batch), len(passages), "embedding")
+        yield from batch
 
 
 def _embed_batch(embedder: Embedder, passages: list[Passage]) -> Iterator[PassageEmbeddings]:

@@ -10,7 +10,7 @@ from unicodedata import east_asian_width
 
 from docqa.answering import UNCALIBRATED, VERDICTS
 from docqa.neutralising import dump_json, neutral, one_line, printable, printable_name
-from docqa.types import Answer, CorpusDiff, Hit, Passage, Span, SyncReport
+from docqa.types import Answer, CorpusDiff, Hit, Passage, Span, StoreSummary, SyncReport
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 MARKS = str.maketrans({"\x0e": BOLD, "\x0f": PLAIN})
@@ -51,6 +51,13 @@ def describe_report(report: SyncReport) -> str:
     counts = f"{len(diff.added)} added, {len(diff.changed)} changed, {len(diff.removed)} removed"
     counts += f", {len(diff.unchanged)} unchanged"
     return f"{counts}; {report.embedded} of {report.passages} passages embedded in {report.seconds:.1f} s"
+
+
+def describe_previous(summary: StoreSummary) -> str:
+    """Say in one line what a generation of the index is."""
+    synced = f"{summary.synced.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+    counts = f"{summary.documents} documents, {summary.passages} passages, {summary.size / 1e6:.1f} MB"
+    return f"{synced}: {counts}, model {printable(summary.model)}"
 
 
 def print_skipped(report: SyncReport) -> None:

@@ -1,10 +1,9 @@
 """Retrieval: query → hits, by three readings of the corpus fused into one score, and the answer drawn from them."""
 
-import heapq
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -30,7 +29,7 @@ from docqa.matching import match_tokens
 from docqa.store import Generation, check_model, open_generation, read_manifest
 from docqa.terms import extract_terms
 from docqa.texts import embedded_text
-from docqa.types import Answer, Document, Exchange, Hit, IndexedDocument, Passage, Span, StoreSummary
+from docqa.types import Answer, Document, Excerpt, Exchange, Hit, IndexedDocument, Passage, Span, StoreSummary
 from docqa.understanding import Understood, understand
 
 KEPT_DOCUMENTS = 64
@@ -124,7 +123,10 @@ class Retriever:
             EmbeddingError: the model gave an embedding of a wrong shape or that is not finite.
         """
         query = _checked(query, k)
-        return [hit for hit, _ in self._search(self._understand(query, ()), k)] if len(self._generation.index) else []
+        if not len(self._generation.index):
+            return []
+        with self._generation.blaming_damage():
+            return [one.hit for one in self._search(self._understand(query, ()), k)]
 
     def ask(
         self, query: str, k: int = 5, *, history: Sequence[Exchange] = (), min_confidence: float | None = None
@@ -149,34 +151,40 @@ class Retriever:
         if not 0 <= least <= 1:
             raise ValueError(f"the least confidence must be between 0 and 1, not {least}")
         if not len(self._generation.index):
-            return answer(query, [], k, self._cite)
-        asked = self._understand(query, history)
-        found = self._search(asked, max(k, CONFIDENCE_HITS))
-        answered = answer(query, found, k, self._cite, min_confidence=least, asking_about=asked.asking_about)
+            return answer(query, [], k, partial(self._cite, []))
+        with self._generation.blaming_damage():
+            asked = self._understand(query, history)
+            found = self._search(asked, max(k, CONFIDENCE_HITS))
+        pairs, cite = [(one.hit, one.evidence) for one in found], partial(self._cite, found)
+        answered = answer(query, pairs, k, cite, min_confidence=least, asking_about=asked.asking_about)
         return replace(answered, calibrated=self._embedder.name == CALIBRATED_FOR)
 
     def _understand(self, query: str, history: Sequence[Exchange]) -> Understood:
         return understand(query, history, self._embedder, self._generation.index)
 
-    def _search(self, query: Understood, k: int) -> list[tuple[Hit, Evidence]]:
+    def _search(self, query: Understood, k: int) -> list["_Found"]:
         candidates = self._generation.index.search(query.embedding, query.terms, k)
         scores = _fuse(candidates, CANDIDATE_WEIGHTS)
         order = np.lexsort((candidates.rows, -scores))
         first = self._reorder(query, self._rerank(query, candidates, order[:RERANKED]))
         below = min(one.score for one in first) - scores[order[: len(first)]].min()
-        rest = (self._compare(query, candidates, int(i), below + scores[i])[0] for i in order[RERANKED:])
         most = MOST_PASSAGES * self._generation.manifest.chunking.size
-        whole = (keep_whole(one, query.weights) for one in rest)
-        runs = heapq.merge(frame(first, query.weights, most), whole, key=lambda run: -run.best.value)
+        rest = order[RERANKED:]
+        whole = (self._keep_whole(query, candidates, rest[i : i + 1], below + scores) for i in range(len(rest)))
+        runs = _merge(frame(first, query.weights, most), whole, (below + scores[rest]).tolist())
         hits = islice(drop_repeated(runs), k)
         information = Information(query.information, self._generation.index.rarity)
-        return [self._hit(query, information, run, rank) for rank, run in enumerate(hits, start=1)]
+        return [self._found(query, information, run, rank) for rank, run in enumerate(hits, start=1)]
 
     def _rerank(self, query: Understood, candidates: Candidates, order: NDArray[np.intp]) -> list[Comparison]:
         """Compare the first candidates with the query; token by token, they stay above the others."""
         scores = _fuse(candidates, RERANK_WEIGHTS) + PAIRS_WEIGHT * candidates.pairs.scores
-        compared = (self._compare(query, candidates, int(i), scores[i]) for i in order)
-        return [replace(one, score=one.score + float(means @ MATCH_WEIGHTS)) for one, means in compared]
+        return self._compare(
+            query, candidates, order, lambda means: scores[order] + (means * MATCH_WEIGHTS).sum(axis=1)
+        )
+
+    def _keep_whole(self, query: Understood, candidates: Candidates, chosen: NDArray[np.intp], scores: Scores) -> Run:
+        return keep_whole(self._compare(query, candidates, chosen, lambda _: scores[chosen])[0], query.weights)
 
     def _reorder(self, query: Understood, first: list[Comparison]) -> list[Comparison]:
         """Deal the scores out anew in the reranker's order; what it holds for equal stays as it was."""
@@ -192,37 +200,61 @@ class Retriever:
             replace(first[i], score=score) for i, score in zip(np.argsort(-judged, kind="stable"), scores, strict=True)
         ]
 
-    def _compare(self, query: Understood, candidates: Candidates, i: int, score: float) -> tuple[Comparison, Scores]:
-        """Look at the sentences and tokens of a candidate; return its means of matches too."""
-        index, row = self._generation.index, int(candidates.rows[i])
-        stored = index.embeddings(row)
-        matches, means = match_tokens(query.tokens, query.weights, stored.tokens, stored.token_counts)
-        similarities, terms = candidates.every_sentence[:, index.sentences(row)]
-        similarity = float(candidates.passage.scores[i])
-        passage = self._generation.texts.passage(row)
-        sizes = stored.token_counts
-        return Comparison(row, passage, float(score), similarity, sizes, similarities, terms, matches), means
+    def _compare(
+        self,
+        query: Understood,
+        candidates: Candidates,
+        chosen: NDArray[np.intp],
+        score: Callable[[Scores], Scores],
+    ) -> list[Comparison]:
+        """Look at the sentences and tokens of some candidates, and score them by their means of matches, ``(n, 3)``."""
+        index, rows = self._generation.index, candidates.rows[chosen].tolist()
+        tokens, sizes = index.tokens(rows)
+        matches, means = match_tokens(query.tokens, query.weights, tokens, sizes)
+        sentences = [candidates.sentences_of(int(i)) for i in chosen]
+        similarities, terms = zip(*sentences, strict=True)
+        passages = self._generation.texts.passages_at(rows)
+        whole = candidates.passage.scores[chosen].tolist()
+        columns = zip(rows, passages, score(means).tolist(), whole, sizes, similarities, terms, matches, strict=True)
+        return [Comparison(*fields) for fields in columns]
 
-    def _hit(self, query: Understood, information: Information, run: Run, rank: int) -> tuple[Hit, Evidence]:
-        scores = _score_sentences(information, run)
+    def _found(self, query: Understood, information: Information, run: Run, rank: int) -> "_Found":
+        terms = [_terms_of(one) for one in run.sentences]
+        scores = _score_sentences(information, run, terms)
         best, second, strength = select_evidence(scores, query.weights)
         chosen = sorted({best} if second is None else {best, second})
         spans = tuple(run.sentences[i].span for i in chosen)
-        coverage = information.coverage(_terms_of([run.sentences[i] for i in chosen]))
-        evidence = Evidence(spans, strength, _signals(query, run, scores, best, coverage))
-        return Hit(self._passage(run), run.best.value, rank, spans), evidence
+        coverage = information.coverage(set().union(*(terms[i] for i in chosen)))
+        evidence = Evidence(
+            spans, run.sentences[best].span, strength, _signals(query, run, scores, best, coverage, terms)
+        )
+        return _Found(Hit(self._passage(run), run.best.value, rank, spans), evidence, run)
 
     def _passage(self, run: Run) -> Passage:
         """Return the passage that a run is: an indexed one, a part of one, or one that reaches over several."""
         passage, spans = run.best.comparison.passage, tuple(one.span for one in run.sentences)
         if spans == passage.sentences:
             return passage
-        document, span = self._document(passage.document), Span(spans[0].start, spans[-1].end)
-        return replace(passage, span=span, locator=document.locate(span), text=document[span], sentences=spans)
+        excerpt, span = self._excerpt(run), Span(spans[0].start, spans[-1].end)
+        return replace(passage, span=span, locator=excerpt.locate(span), text=excerpt[span], sentences=spans)
 
-    def _cite(self, path: str, span: Span) -> str:
-        document = self._document(path)
-        return f"{document.title}, {document.locate(span)}"
+    def _excerpt(self, run: Run) -> Excerpt:
+        rows = [one.comparison.row for one in run.sentences]
+        return self._generation.texts.excerpt(min(rows), max(rows))
+
+    def _cite(self, found: Sequence["_Found"], path: str, span: Span) -> str:
+        """Cite the hit that holds a span of a document."""
+        cited = next(one for one in found if one.hit.passage.document == path and one.hit.passage.span.covers(span))
+        return f"{cited.hit.passage.title}, {self._excerpt(cited.run).locate(span)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A hit with its evidence, and the run that it is."""
+
+    hit: Hit
+    evidence: Evidence
+    run: Run
 
 
 def retrieve(query: str, k: int = 5, *, embeddings_dir: str | PathLike[str] = "embeddings") -> list[Hit]:
@@ -290,17 +322,30 @@ def _fuse(candidates: Candidates, weights: tuple[float, float, float, float]) ->
     return np.asarray(sum(w * signal.standardised() for w, signal in zip(weights, signals, strict=True)), np.float32)
 
 
-def _score_sentences(information: Information, run: Run) -> SentenceScores:
+def _merge(runs: Iterable[Run], others: Iterator[Run], values: Sequence[float]) -> Iterator[Run]:
+    """Merge runs with others of known values, best first; each of the others is made only when its turn has come."""
+    made = 0
+    for run in runs:
+        while made < len(values) and values[made] > run.best.value:
+            yield next(others)
+            made += 1
+        yield run
+    yield from others
+
+
+def _score_sentences(information: Information, run: Run, terms: Sequence[Set[str]]) -> SentenceScores:
     return SentenceScores(
         np.array([one.similarity for one in run.sentences], np.float32),
-        np.array([information.coverage(_terms_of([one])) for one in run.sentences], np.float32),
+        np.array([information.coverage(found) for found in terms], np.float32),
         np.array([one.matches for one in run.sentences], np.float32),
     )
 
 
-def _signals(query: Understood, run: Run, scores: SentenceScores, best: int, coverage: float) -> Signals:
-    """Read from a hit's sentences, of which one is the best, what they tell about the confidence."""
-    sentence, near = run.sentences[best], run.sentences[max(best - 1, 0) : best + 2]
+def _signals(
+    query: Understood, run: Run, scores: SentenceScores, best: int, coverage: float, terms: Sequence[Set[str]]
+) -> Signals:
+    """Read from a hit's sentences, of which one is the best, and their terms what they tell about the confidence."""
+    near = terms[max(best - 1, 0) : best + 2]
     matches = scores.matches @ query.weights
     everywhere = float(scores.matches.max(axis=0) @ query.weights)
     similarity = float(scores.similarities[best])
@@ -311,16 +356,22 @@ def _signals(query: Understood, run: Run, scores: SentenceScores, best: int, cov
         match=everywhere,
         sentence_similarity=similarity,
         scattered=everywhere - float(matches[best]),
-        unnamed=len(extract_names(query.text) - _terms_of(near)),
-        denied=is_denied(query.text, _in_context([sentence])),
+        unnamed=len(extract_names(query.text).difference(*near)),
+        denied=is_denied(query.text, _in_context(run.sentences[best])),
     )
 
 
-def _terms_of(sentences: Sequence[ValuedSentence]) -> set[str]:
-    """Collect the terms of sentences, of the headings above them and of their document's title."""
-    return set(extract_terms(_in_context(sentences)))
+def _terms_of(sentence: ValuedSentence) -> Set[str]:
+    """Collect the terms of a sentence, of the headings above it and of its document's title."""
+    passage = sentence.comparison.passage
+    return _terms_above(passage.title, *passage.headings).union(extract_terms(sentence.text))
 
 
-def _in_context(sentences: Sequence[ValuedSentence]) -> str:
-    passage = sentences[0].comparison.passage
-    return "\n".join([passage.title, *passage.headings, *(one.text for one in sentences)])
+@lru_cache(1 << 12)
+def _terms_above(*titles: str) -> frozenset[str]:
+    return frozenset(extract_terms("\n".join(titles)))
+
+
+def _in_context(sentence: ValuedSentence) -> str:
+    passage = sentence.comparison.passage
+    return "\n".join([passage.title, *passage.headings, sentence.text])

@@ -1,8 +1,9 @@
 """Serialising: hits, answers and reports as JSON-ready values, the stable form of ``--json`` and of the chat's API."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from docqa.types import Answer, CorpusDiff, Hit, Quote, SkippedDocument, Span, StoreSummary, SyncReport
+from docqa.types import Answer, CorpusDiff, Hit, IndexedDocument, Quote, SkippedDocument, Span, StoreSummary, SyncReport
 
 JSON = dict[str, Any]
 
@@ -58,17 +59,39 @@ def report_to_json(report: SyncReport) -> JSON:
     }
 
 
-def status_to_json(summary: StoreSummary, diff: CorpusDiff) -> JSON:
-    """Turn what a store holds, and how the corpus differs from it, into JSON."""
+def status_to_json(
+    summary: StoreSummary, diff: CorpusDiff, indexed: Sequence[IndexedDocument], *, previous: StoreSummary | None
+) -> JSON:
+    """Turn what a store holds, what it kept of before, and how the corpus differs from it, into JSON."""
     return {
         "stale": bool(diff),
+        **_generation(summary),
+        "previous": _generation(previous) if previous else None,
+        "skipped": [_skipped(skipped) for skipped in summary.skipped],
+        "diff": diff_to_json(diff),
+        "indexed": [_indexed(document) for document in indexed],
+    }
+
+
+def _generation(summary: StoreSummary) -> JSON:
+    return {
         "generation": summary.generation,
         "model": summary.model,
         "documents": summary.documents,
         "passages": summary.passages,
+        "size": summary.size,
         "synced": summary.synced.isoformat(),
-        "skipped": [_skipped(skipped) for skipped in summary.skipped],
-        "diff": diff_to_json(diff),
+    }
+
+
+def _indexed(document: IndexedDocument) -> JSON:
+    return {
+        "path": document.path,
+        "title": document.title,
+        "author": document.author,
+        "date": document.date,
+        "pages": document.pages,
+        "passages": document.passages,
     }
 
 

@@ -1,15 +1,26 @@
-"""The store: the index on disk as immutable generations. Only this module writes ``embeddings/``.
+"""The store: the index on disk as immutable generations. Only this module and `unfinished` write ``embeddings/``.
 
     embeddings/
     ├── manifest.json         the commit point: replaced as a whole, last of all
+    ├── previous.json         the manifest before it, whose generation is kept for `rollback`
+    ├── writer.json           while a sync writes: which process, where, since when
+    ├── unfinished/           what an interrupted sync embedded: see `unfinished`
     └── generation-3f9c2a1047be/
         ├── texts.sqlite      documents, blocks, passages, sentences, by row
         ├── passages.faiss    row i is passage i
-        ├── sentences.npy     row-aligned through starts.npy, memory-mapped
-        ├── tokens.npy        of the sentences, through token_starts.npy, memory-mapped
-        └── terms/, pairs/    BM25
+        ├── passages.npy      the same as they were embedded, memory-mapped as all that follows
+        ├── sentences.npy     row-aligned through starts.npy
+        ├── tokens.npy        of the sentences, through token_starts.npy
+        └── terms/            BM25
 
 A reader opens every file of a generation at once, so that a later sync may remove the folder under it.
+
+How damage is found: the manifest has the size and SHA-256 of every file. On opening all sizes are compared, and the
+contents of files, the smallest first, up to ``CHECKED_ON_OPENING`` bytes: of a store of that size or less every byte,
+of a larger one all but its largest files. In these a wrong byte could change a score; it cannot change a word, for each
+passage and document carries a checksum of its own, compared whenever it is fetched. ``docqa status --verify`` compares
+everything, and so does a sync before it copies anything. Damage that was found is noted in the generation's folder, and
+the next sync rebuilds the store.
 """
 
 import hashlib
@@ -18,30 +29,47 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import filelock
 
 from docqa.corpus import FileState
+from docqa.durable import DAMAGED_FILE, flush_all, note_damage, replacing
 from docqa.embedding import Embedder
 from docqa.errors import CorruptIndexError, IndexMismatchError, IndexNotFoundError, StoreError, StoreLockedError
 from docqa.index import Index
 from docqa.texts import Texts
 from docqa.types import Chunking, SkippedDocument, StoreSummary
 
-FORMAT = 3
+Done = TypeVar("Done")
+
+FORMAT = 4
 MANIFEST_FILE = "manifest.json"
+PREVIOUS_FILE = "previous.json"
 LOCK_FILE = ".lock"
+WRITER_FILE = "writer.json"
+UNFINISHED_FOLDER = "unfinished"
 TEXTS_FILE = "texts.sqlite"
 GENERATION = re.compile(r"generation-[0-9a-f]{12}")
 """The name of a generation's folder, unlike any that people give: others in the store's folder are theirs."""
 GITIGNORE = "*\n!.gitignore\n"
-OPEN_ATTEMPTS = 5
-"""How often a reader looks again when a sync replaced the generation between manifest and files."""
+CHECKED_ON_OPENING = 64_000_000
+"""Bytes, a twentieth of a second's work."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a generation as it was written: its size in bytes and its SHA-256."""
+
+    size: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +77,28 @@ class Manifest:
     """What a store says of itself.
 
     ``documents`` maps paths to the files as they were read; ``refused`` maps the paths of files whose bytes are no
-    document to their digests; ``files`` maps the generation's files to their SHA-256.
+    document to their digests; ``files`` are the generation's.
     """
 
     model: str
     model_digest: str
     dimension: int
     chunking: Chunking
-    reader_version: int
+    reader_version: str
     documents: dict[str, FileState]
     refused: dict[str, str]
     skipped: tuple[SkippedDocument, ...]
     passages: int
     generation: str = ""
     synced: str = ""
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, StoredFile] = field(default_factory=dict)
     format: int = FORMAT
 
     def summary(self) -> StoreSummary:
         """Sum up what the store holds."""
         synced = datetime.fromisoformat(self.synced)
-        return StoreSummary(self.generation, self.model, len(self.documents), self.passages, synced, self.skipped)
+        size = sum(file.size for file in self.files.values())
+        return StoreSummary(self.generation, self.model, len(self.documents), self.passages, synced, self.skipped, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +108,20 @@ class Generation:
     manifest: Manifest
     index: Index
     texts: Texts
+    embeddings_dir: Path
+
+    @contextmanager
+    def blaming_damage(self) -> Iterator[None]:
+        """Raise ``CorruptIndexError`` for an error that damage to the files explains, and others as they are."""
+        try:
+            yield
+        except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+            try:
+                check_files(self.embeddings_dir, self.manifest, thorough=True)
+            except CorruptIndexError as damage:
+                note_damage(self.embeddings_dir / self.manifest.generation, damage.reason)
+                raise damage from exc
+            raise
 
 
 def read_manifest(embeddings_dir: Path) -> Manifest:
@@ -89,59 +132,91 @@ def read_manifest(embeddings_dir: Path) -> Manifest:
         CorruptIndexError: it cannot be understood.
         StoreError: the system refuses to read it.
     """
-    try:
+    return _read_manifest(embeddings_dir, MANIFEST_FILE)
+
+
+def read_older_settings(embeddings_dir: Path) -> tuple[str, Chunking] | None:
+    """Read the model and chunking of a store that an older version made, if it tells."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
         fields = json.loads((embeddings_dir / MANIFEST_FILE).read_text("utf-8"))
-        if fields["format"] != FORMAT:
-            raise CorruptIndexError(
-                embeddings_dir, f"another version of docqa made it (format {fields['format']}, not {FORMAT})"
-            )
-        fields["documents"] = {path: FileState(**state) for path, state in fields["documents"].items()}
-        fields["chunking"] = Chunking(**fields["chunking"])
-        fields["skipped"] = tuple(SkippedDocument(**skipped) for skipped in fields["skipped"])
-        manifest = Manifest(**fields)
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise IndexNotFoundError(embeddings_dir) from exc
-    except OSError as exc:
-        raise StoreError(f"cannot read the index in '{embeddings_dir}': {exc.strerror}; check its permissions") from exc
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise CorruptIndexError(embeddings_dir, f"its {MANIFEST_FILE} cannot be understood") from exc
-    if not GENERATION.fullmatch(manifest.generation):
-        raise CorruptIndexError(embeddings_dir, f"its {MANIFEST_FILE} names no generation")
-    return manifest
+        if fields["format"] < FORMAT:
+            return str(fields["model"]), Chunking(**fields["chunking"])
+    return None
 
 
-def open_generation(embeddings_dir: Path) -> Generation:
-    """Open the current generation, every file checked against the manifest.
+def read_previous(embeddings_dir: Path) -> Manifest | None:
+    """Read the manifest of the generation before the current one, if it is kept."""
+    with suppress(StoreError):
+        previous = _read_manifest(embeddings_dir, PREVIOUS_FILE)
+        if previous.generation != _generation_named(embeddings_dir):
+            return previous
+    return None
+
+
+def open_generation(embeddings_dir: Path, *, thorough: bool = False) -> Generation:
+    """Open the current generation, checked against the manifest: see above, or every byte if ``thorough``.
 
     Raises:
         IndexNotFoundError: nothing has been synced yet.
         CorruptIndexError: the files disagree with the manifest.
         StoreError: the system refuses to read them.
     """
-    manifest = read_manifest(embeddings_dir)
-    for _ in range(OPEN_ATTEMPTS):
-        try:
-            return _open(embeddings_dir, manifest)
-        except CorruptIndexError:
-            present = read_manifest(embeddings_dir)
-            if present.generation == manifest.generation:
-                raise
-            manifest = present
-    raise StoreLockedError(embeddings_dir)
+
+    def open_it(manifest: Manifest) -> Generation:
+        check_files(embeddings_dir, manifest, thorough=thorough)
+        return _open(embeddings_dir, manifest)
+
+    return _with_current(embeddings_dir, open_it)
 
 
-def check_files(embeddings_dir: Path, manifest: Manifest) -> None:
-    """Compare every file of a generation with the manifest's digests.
+def check(embeddings_dir: Path, *, thorough: bool = False) -> Manifest:
+    """Compare the current generation's files with the manifest, without opening them, and return the manifest.
 
     Raises:
-        CorruptIndexError: a file is missing or not as it was written.
+        IndexNotFoundError, CorruptIndexError, StoreError: as `open_generation`.
     """
-    for name, digest in manifest.files.items():
+
+    def check_it(manifest: Manifest) -> Manifest:
+        check_files(embeddings_dir, manifest, thorough=thorough)
+        return manifest
+
+    return _with_current(embeddings_dir, check_it)
+
+
+def verify(embeddings_dir: Path) -> Manifest:
+    """Compare every byte of the current generation with what was written; damage is noted for the next sync.
+
+    Raises:
+        IndexNotFoundError, CorruptIndexError, StoreError: as `open_generation`.
+    """
+    try:
+        return check(embeddings_dir, thorough=True)
+    except CorruptIndexError as exc:
+        with suppress(StoreError):
+            note_damage(embeddings_dir / read_manifest(embeddings_dir).generation, exc.reason)
+        raise
+
+
+def check_files(embeddings_dir: Path, manifest: Manifest, *, thorough: bool = False) -> None:
+    """Compare a generation's files with the manifest: the sizes, and the contents of some of them or of all.
+
+    Raises:
+        CorruptIndexError: a file is missing or not as it was written, or damage was found before.
+    """
+    folder = embeddings_dir / manifest.generation
+    with suppress(OSError):
+        raise CorruptIndexError(embeddings_dir, (folder / DAMAGED_FILE).read_text("utf-8", "replace"))
+    size = 0
+    for name, written in sorted(manifest.files.items(), key=lambda item: item[1].size):
+        size += written.size
         try:
-            if _digest(embeddings_dir / manifest.generation / name) != digest:
-                raise CorruptIndexError(embeddings_dir, f"{name} is not as it was written")
+            sound = (folder / name).stat().st_size == written.size
+            if sound and (thorough or size <= CHECKED_ON_OPENING):
+                sound = _digest(folder / name) == written.digest
         except OSError as exc:
             raise CorruptIndexError(embeddings_dir, f"{name} cannot be read: {exc.strerror}") from exc
+        if not sound:
+            raise CorruptIndexError(embeddings_dir, f"{name} is not as it was written")
 
 
 def check_model(manifest: Manifest, embedder: Embedder) -> None:
@@ -162,7 +237,7 @@ def write_lock(embeddings_dir: Path) -> Iterator[None]:
         StoreLockedError: another process or thread holds it.
         StoreError: the folder cannot be written.
     """
-    with _writing(embeddings_dir):
+    with writing(embeddings_dir):
         if not embeddings_dir.exists():
             embeddings_dir.mkdir(parents=True)
             (embeddings_dir / ".gitignore").write_text(GITIGNORE)
@@ -170,52 +245,71 @@ def write_lock(embeddings_dir: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout as exc:
-        raise StoreLockedError(embeddings_dir) from exc
+        raise StoreLockedError(embeddings_dir, _writer(embeddings_dir)) from exc
     except OSError as exc:
         raise StoreError(f"cannot write to '{embeddings_dir}': {exc.strerror}; check its permissions") from exc
     try:
+        with suppress(OSError):  # it only tells others who writes
+            (embeddings_dir / WRITER_FILE).write_text(json.dumps(_this_process()), "utf-8")
         yield
     finally:
+        with suppress(OSError):
+            (embeddings_dir / WRITER_FILE).unlink()
         lock.release()
 
 
 @contextmanager
+def writing(embeddings_dir: Path, *others: type[Exception]) -> Iterator[None]:
+    """Turn what the system says of a failed write, an ``OSError`` or one of ``others``, into a ``StoreError``."""
+    failures: tuple[type[Exception], ...] = (OSError, *others)
+    try:
+        yield
+    except failures as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise StoreError(
+            f"cannot write the index to '{embeddings_dir}': {reason}; the previous index is intact, "
+            "and the next sync goes on where this one stopped"
+        ) from exc
+
+
+@contextmanager
 def new_generation(embeddings_dir: Path) -> Iterator[Path]:
-    """Make a folder for a new generation; it is removed again when the block fails."""
+    """Make a folder for a new generation; it is removed again when the block fails.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
     folder = embeddings_dir / f"generation-{secrets.token_hex(6)}"
-    with _writing(embeddings_dir):
+    with writing(embeddings_dir):
         folder.mkdir()
-        try:
-            yield folder
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
-def commit(embeddings_dir: Path, folder: Path, manifest: Manifest) -> None:
-    """Make a generation the current one, whole or not at all, and remove the others.
+def commit(embeddings_dir: Path, folder: Path, manifest: Manifest, *, keep_previous: bool) -> None:
+    """Make a generation the current one, whole or not at all, and remove the others but perhaps the one before.
 
     Raises:
         StoreError: it cannot be written; it is removed again.
     """
-    with _writing(embeddings_dir):
+    with writing(embeddings_dir):
         try:
-            for path in [*_files(folder), *(path for path in folder.rglob("*") if path.is_dir()), folder]:
-                _flush(path)
+            flush_all(folder)
             complete = replace(
                 manifest,
                 generation=folder.name,
                 synced=datetime.now(UTC).isoformat(timespec="seconds"),
-                files={path.relative_to(folder).as_posix(): _digest(path) for path in _files(folder)},
+                files={path.relative_to(folder).as_posix(): _stored_file(path) for path in _files(folder)},
             )
+            _set_previous(embeddings_dir, _current_bytes(embeddings_dir) if keep_previous else b"")
             write_manifest(embeddings_dir, complete)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        _flush(embeddings_dir)
-    for other in embeddings_dir.iterdir():
-        if GENERATION.fullmatch(other.name) and other.name != folder.name:
-            shutil.rmtree(other, ignore_errors=True)
+    tidy(embeddings_dir)
 
 
 def write_manifest(embeddings_dir: Path, manifest: Manifest) -> None:
@@ -224,28 +318,151 @@ def write_manifest(embeddings_dir: Path, manifest: Manifest) -> None:
     Raises:
         StoreError: it cannot be written; the one before is in place.
     """
-    beside = embeddings_dir / f"{MANIFEST_FILE}.new"
-    with _writing(embeddings_dir):
+    fields = asdict(manifest)
+    sealed = fields | {"checksum": _seal(fields)}
+    with writing(embeddings_dir), replacing(embeddings_dir / MANIFEST_FILE) as file:
+        file.write((json.dumps(sealed, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def roll_back(embeddings_dir: Path) -> Manifest:
+    """Make the previous generation the current one again, and the current one the previous.
+
+    Raises:
+        IndexNotFoundError: nothing has been synced yet.
+        StoreLockedError: a sync is writing.
+        StoreError: none is kept, it is damaged, or the store cannot be written; the current one stays.
+    """
+    if not (embeddings_dir / MANIFEST_FILE).exists():
+        raise IndexNotFoundError(embeddings_dir)
+    with write_lock(embeddings_dir):
+        previous = read_previous(embeddings_dir)
+        if previous is None:
+            raise StoreError(f"no previous index is kept in '{embeddings_dir}'; the next sync that changes it keeps it")
         try:
-            beside.write_text(json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n", "utf-8")
-            _flush(beside)
-            beside.replace(embeddings_dir / MANIFEST_FILE)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+            check_files(embeddings_dir, previous, thorough=True)
+        except CorruptIndexError as exc:
+            raise StoreError(
+                f"the previous index in '{embeddings_dir}' is damaged: {exc.reason}; nothing is changed"
+            ) from exc
+        current = _current_bytes(embeddings_dir)
+        write_manifest(embeddings_dir, previous)
+        with writing(embeddings_dir):
+            _set_previous(embeddings_dir, current)
+        remove_leftovers(embeddings_dir)
+    return previous
+
+
+def tidy(embeddings_dir: Path) -> None:
+    """Remove all that the current generation and the one kept before it do not need."""
+    remove_leftovers(embeddings_dir)
+    shutil.rmtree(embeddings_dir / UNFINISHED_FOLDER, ignore_errors=True)
+
+
+def remove_leftovers(embeddings_dir: Path) -> None:
+    """Remove the generations that no manifest names: older ones, and what a crash left."""
+    try:
+        kept = {read_manifest(embeddings_dir).generation}
+    except IndexNotFoundError:
+        kept = set()
+    except StoreError:  # which one it names is not known
+        return
+    if previous := read_previous(embeddings_dir):
+        kept.add(previous.generation)
+    for other in embeddings_dir.iterdir():
+        if GENERATION.fullmatch(other.name) and other.name not in kept:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _read_manifest(embeddings_dir: Path, name: str) -> Manifest:
+    try:
+        found = (embeddings_dir / name).stat()
+        return _parse_manifest(embeddings_dir, name, (found.st_ino, found.st_size, found.st_mtime_ns))
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise IndexNotFoundError(embeddings_dir) from exc
+    except OSError as exc:
+        raise StoreError(f"cannot read the index in '{embeddings_dir}': {exc.strerror}; check its permissions") from exc
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise CorruptIndexError(embeddings_dir, f"its {name} cannot be understood") from exc
+
+
+@lru_cache(8)
+def _parse_manifest(embeddings_dir: Path, name: str, state: tuple[int, ...]) -> Manifest:
+    """Parse a manifest, or return the one parsed before while the file's state is the same: every query asks."""
+    fields = json.loads((embeddings_dir / name).read_text("utf-8"))
+    if fields["format"] != FORMAT:
+        reason = f"another version of docqa made it (format {fields['format']}, not {FORMAT})"
+        raise CorruptIndexError(embeddings_dir, reason)
+    if fields.pop("checksum") != _seal(fields):
+        raise ValueError("the checksum is another")
+    fields["documents"] = {path: FileState(**state) for path, state in fields["documents"].items()}
+    fields["chunking"] = Chunking(**fields["chunking"])
+    fields["skipped"] = tuple(SkippedDocument(**skipped) for skipped in fields["skipped"])
+    fields["files"] = {path: StoredFile(**file) for path, file in fields["files"].items()}
+    manifest = Manifest(**fields)
+    if not GENERATION.fullmatch(manifest.generation):
+        raise CorruptIndexError(embeddings_dir, f"its {name} names no generation")
+    return manifest
+
+
+def _with_current(embeddings_dir: Path, do: Callable[[Manifest], Done]) -> Done:
+    """Do something with the current generation, and again with the next when a sync removes it meanwhile."""
+    manifest = read_manifest(embeddings_dir)
+    while True:
+        try:
+            return do(manifest)
+        except CorruptIndexError:
+            present = read_manifest(embeddings_dir)
+            if present.generation == manifest.generation:
+                raise
+            manifest = present
 
 
 def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
-    check_files(embeddings_dir, manifest)
     folder = embeddings_dir / manifest.generation
     try:
         texts = Texts.open(folder / TEXTS_FILE)
         index = Index.read(folder)
-    except (OSError, ValueError, KeyError, RuntimeError) as exc:
+    except Exception as exc:  # a damaged file makes the libraries that read it raise anything
         raise CorruptIndexError(embeddings_dir, str(exc)) from exc
     if len(index) != manifest.passages:
         raise CorruptIndexError(embeddings_dir, f"{len(index)} passages instead of {manifest.passages}")
-    return Generation(manifest, index, texts)
+    return Generation(manifest, index, texts, embeddings_dir)
+
+
+def _seal(fields: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+
+
+def _generation_named(embeddings_dir: Path) -> str:
+    """Return the name of the current generation, or nothing if the manifest cannot be used."""
+    with suppress(StoreError):
+        return read_manifest(embeddings_dir).generation
+    return ""
+
+
+def _current_bytes(embeddings_dir: Path) -> bytes:
+    return (embeddings_dir / MANIFEST_FILE).read_bytes() if _generation_named(embeddings_dir) else b""
+
+
+def _set_previous(embeddings_dir: Path, manifest: bytes) -> None:
+    if not manifest:
+        (embeddings_dir / PREVIOUS_FILE).unlink(missing_ok=True)
+        return
+    with replacing(embeddings_dir / PREVIOUS_FILE) as file:
+        file.write(manifest)
+
+
+def _this_process() -> dict[str, str]:
+    since = datetime.now().astimezone().isoformat(" ", "seconds")
+    return {"process": str(os.getpid()), "host": socket.gethostname(), "since": since}
+
+
+def _writer(embeddings_dir: Path) -> str:
+    """Say who writes, if that can be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        writer = json.loads((embeddings_dir / WRITER_FILE).read_text("utf-8"))
+        return f"process {writer['process']} on {writer['host']}, since {writer['since']}"
+    return ""
 
 
 def _files(folder: Path) -> list[Path]:
@@ -257,21 +474,5 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _flush(path: Path) -> None:
-    """Have the system write a file or a folder's entries to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _writing(embeddings_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError) as exc:  # faiss reports a failed write as a RuntimeError
-        reason = getattr(exc, "strerror", None) or str(exc)
-        raise StoreError(
-            f"cannot write the index to '{embeddings_dir}': {reason}; the previous index is intact"
-        ) from exc
+def _stored_file(path: Path) -> StoredFile:
+    return StoredFile(path.stat().st_size, _digest(path))

@@ -2,50 +2,44 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from heapq import merge
+from operator import itemgetter
 from os import PathLike
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from docqa.chunking import DEFAULT_CHUNKING
-from docqa.corpus import FileState, Listing, list_corpus
+from docqa.corpus import FileState, Listing, check_corpus, list_corpus
 from docqa.embedding import DEFAULT_MODEL, Embedder, SentenceTransformerEmbedder
-from docqa.errors import (
-    CorruptIndexError,
-    EmptyCorpusError,
-    IndexNotFoundError,
-    StoreError,
-)
-from docqa.index import Index
-from docqa.matching import compress_tokens
-from docqa.preparing import Reading, embed, read_and_divide
-from docqa.reading import READER_VERSION, SUFFIXES
+from docqa.errors import CorruptIndexError, EmptyCorpusError, IndexNotFoundError, StoreError
+from docqa.reading import SUFFIXES, reader_version
 from docqa.store import (
+    FORMAT,
     TEXTS_FILE,
+    UNFINISHED_FOLDER,
     Generation,
     Manifest,
+    check_files,
     check_model,
     commit,
     new_generation,
     open_generation,
     read_manifest,
+    read_older_settings,
+    remove_leftovers,
+    tidy,
     write_lock,
     write_manifest,
+    writing,
 )
-from docqa.terms import index_sentence_terms, index_terms
-from docqa.texts import Texts, passage_key
-from docqa.types import (
-    Chunking,
-    CorpusDiff,
-    Passage,
-    PassageEmbeddings,
-    Progress,
-    SkippedDocument,
-    SyncReport,
-    TokenEmbeddings,
-)
+from docqa.texts import Texts
+from docqa.types import Chunking, CorpusDiff, Document, Progress, SkippedDocument, SyncReport
+from docqa.unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from docqa.isolation import Unread
 
 logger = logging.getLogger(__name__)
 
@@ -101,23 +95,21 @@ def sync(
     corpus, embeddings = Path(corpus_dir), Path(embeddings_dir)
     if embeddings.resolve().is_relative_to(corpus.resolve()):
         raise StoreError(f"the index cannot be within the documents' folder '{corpus}'; choose another for it")
-    list_corpus(corpus, frozenset(), {})  # a mistyped folder leaves no trace of a store
+    check_corpus(corpus)  # a mistyped folder leaves no trace of a store
     with write_lock(embeddings):
-        manifest, stored = _open_stored(embeddings)
+        manifest = _read_known(embeddings)
         listing = list_corpus(corpus, SUFFIXES, manifest.documents if manifest else {})
-        if not listing.files and not (force and stored):
+        if not listing.files and not (force and manifest):
             raise EmptyCorpusError(corpus, len(manifest.documents) if manifest else 0)
-        plan = _plan(listing, manifest, stored, embedder, chunking, force=force)
-        if plan.is_done and manifest:
-            seen = {path: listing.files[path] for path in manifest.documents}
-            if seen != manifest.documents:  # only times of change, which spare the next look at the files
-                write_manifest(embeddings, replace(manifest, documents=seen))
-            report = SyncReport(plan.diff, manifest.skipped, manifest.passages, 0, 0.0)
+        model, divided = _settings(embeddings, manifest)
+        embedder = embedder or SentenceTransformerEmbedder(model)
+        plan = _plan(listing, manifest, embedder, chunking or divided, force=force)
+        if plan.is_done and plan.known and _is_sound(embeddings, plan.known):
+            _note_times(embeddings, plan.known, listing)
+            tidy(embeddings)
+            report = SyncReport(plan.diff, plan.known.skipped, plan.known.passages, 0, 0.0)
         else:
-            reading = read_and_divide(
-                corpus, plan.read, embedder=plan.embedder, chunking=plan.chunking, progress=progress
-            )
-            report = _carry_out(plan, reading, embeddings, progress)
+            report = _carry_out(plan, corpus, embeddings, progress)
     known, touched = set(manifest.skipped if manifest else ()), {*plan.diff.added, *plan.diff.changed}
     newly_skipped = tuple(one for one in report.skipped if one not in known or one.path in touched)
     return replace(report, newly_skipped=newly_skipped, seconds=time.perf_counter() - started)
@@ -125,64 +117,77 @@ def sync(
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a sync has to do: ``keep`` these documents of the stored generation as they are, and ``read`` those."""
+    """What a sync has to do: ``keep`` these documents of the stored generation as they are, and ``read`` those.
+
+    ``known`` is the manifest of the stored generation; its rows serve again unless it is to be made ``anew``.
+    """
 
     listing: Listing
-    stored: Generation | None
+    known: Manifest | None
     embedder: Embedder
     chunking: Chunking
     diff: CorpusDiff
     keep: tuple[str, ...]
     read: tuple[str, ...]
+    anew: bool
 
     @property
     def is_done(self) -> bool:
         """Tell whether the store already agrees with the corpus, in what it skips too."""
-        if self.stored is None or self.diff or self.read:
+        if self.known is None or self.diff or self.read or self.anew:
             return False
-        refused = [skipped for skipped in self.stored.manifest.skipped if skipped.path in self.listing.files]
-        return tuple(sorted([*self.listing.skipped, *refused], key=_path)) == self.stored.manifest.skipped
+        refused = [skipped for skipped in self.known.skipped if skipped.path in self.listing.files]
+        return tuple(sorted([*self.listing.skipped, *refused], key=_path)) == self.known.skipped
 
 
-def _open_stored(embeddings_dir: Path) -> tuple[Manifest | None, Generation | None]:
-    """Open what is stored; of a damaged store the manifest tells at least the settings, and the corpus has the rest."""
-    manifest = None
+def _read_known(embeddings_dir: Path) -> Manifest | None:
     try:
-        manifest = read_manifest(embeddings_dir)
-        return manifest, open_generation(embeddings_dir)
+        return read_manifest(embeddings_dir)
     except IndexNotFoundError:
-        return None, None
+        return None
     except CorruptIndexError as exc:
-        logger.warning("the index in '%s' could not be used (%s) and is rebuilt", embeddings_dir, exc.reason)
-        return manifest, None
+        _say_rebuilt(embeddings_dir, exc)
+        return None
 
 
-def _plan(
-    listing: Listing,
-    manifest: Manifest | None,
-    stored: Generation | None,
-    embedder: Embedder | None,
-    chunking: Chunking | None,
-    *,
-    force: bool,
-) -> _Plan:
+def _settings(embeddings_dir: Path, manifest: Manifest | None) -> tuple[str, Chunking]:
+    """Return the model and the chunking that the store was made with, else the default ones."""
+    if manifest:
+        return manifest.model, manifest.chunking
+    return read_older_settings(embeddings_dir) or (DEFAULT_MODEL, DEFAULT_CHUNKING)
+
+
+def _is_sound(embeddings_dir: Path, manifest: Manifest) -> bool:
+    try:
+        check_files(embeddings_dir, manifest)
+    except CorruptIndexError:
+        return False
+    return True
+
+
+def _note_times(embeddings_dir: Path, manifest: Manifest, listing: Listing) -> None:
+    """Keep files' new times of change, where nothing else is new, which spare the next look at them."""
+    seen = {path: listing.files[path] for path in manifest.documents}
+    if seen != manifest.documents:
+        write_manifest(embeddings_dir, replace(manifest, documents=seen))
+
+
+def _plan(listing: Listing, manifest: Manifest | None, embedder: Embedder, chunking: Chunking, *, force: bool) -> _Plan:
     every = tuple(listing.files)
-    embedder = embedder or SentenceTransformerEmbedder(manifest.model if manifest else DEFAULT_MODEL)
-    chunking = chunking or (manifest.chunking if manifest else DEFAULT_CHUNKING)
     if manifest is None:
-        return _Plan(listing, None, embedder, chunking, CorpusDiff(every, (), (), ()), (), every)
+        return _Plan(listing, None, embedder, chunking, CorpusDiff(every, (), (), ()), (), every, anew=True)
     if not force:
         check_model(manifest, embedder)
     found = _compare(listing, manifest)
-    if stored is None or force or chunking != manifest.chunking or manifest.reader_version != READER_VERSION:
-        return _Plan(listing, None if force else stored, embedder, chunking, found, (), every)
+    if force or chunking != manifest.chunking or manifest.reader_version != reader_version():
+        return _Plan(listing, manifest, embedder, chunking, found, (), every, anew=force)
     read = tuple(sorted(found.added + found.changed))
-    return _Plan(listing, stored, embedder, chunking, found, found.unchanged, read)
+    return _Plan(listing, manifest, embedder, chunking, found, found.unchanged, read, anew=False)
 
 
 def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
     known = {path: file.digest for path, file in manifest.documents.items()}
-    refused = manifest.refused if manifest.reader_version == READER_VERSION else {}
+    refused = manifest.refused if manifest.reader_version == reader_version() else {}
     digests = {path: file.digest for path, file in listing.files.items() if refused.get(path) != file.digest}
     return CorpusDiff(
         added=tuple(path for path in digests if path not in known),
@@ -192,69 +197,89 @@ def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
     )
 
 
-def _carry_out(plan: _Plan, reading: Reading, embeddings_dir: Path, progress: Progress | None) -> SyncReport:
-    paths = sorted([*plan.keep, *reading.documents])
-    passages, rows = _gather(plan, reading, paths)
-    new = [passage for passage, row in zip(passages, rows, strict=True) if row is None]
-    embedded = embed(plan.embedder, new, progress)
-    index = _build_index(plan, passages, rows, embedded)
+def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Progress | None) -> SyncReport:
+    """Write the texts of a new generation, then its index, embedding what is new, and make it the current one."""
+    from docqa.building import Embedded, write_index  # takes longer to import than to see that nothing is new
+
+    remove_leftovers(embeddings_dir)
+    stored = _open_stored(plan, embeddings_dir)
+    if stored is None:
+        plan = replace(plan, keep=(), read=tuple(plan.listing.files))
+    unfinished = Unfinished(embeddings_dir / UNFINISHED_FOLDER, f"{FORMAT} {plan.embedder.digest}")
     with new_generation(embeddings_dir) as folder:
-        with Texts.create(folder / TEXTS_FILE) as texts:
-            for path in paths:
-                if path in reading.documents:
-                    texts.add(*reading.documents[path])
-                elif plan.stored:
-                    texts.copy(plan.stored.texts, path)
-        index.write(folder)
-    manifest = _manifest(plan, reading, paths, index)
-    commit(embeddings_dir, folder, manifest)
-    return SyncReport(_final_diff(plan.diff, manifest), manifest.skipped, len(index), rows.count(None), 0.0)
+        with writing(embeddings_dir), Texts.create(folder / TEXTS_FILE) as texts:
+            reading = _write_texts(texts, plan, stored, corpus_dir, progress)
+        embedded = Embedded(stored, unfinished)
+        passages, new = write_index(
+            embeddings_dir, folder, embedder=plan.embedder, embedded=embedded, progress=progress
+        )
+    manifest = _manifest(plan, stored, reading, embedded.dimension(plan.embedder), passages)
+    diff = _final_diff(plan.diff, manifest)
+    damaged = stored is None and not plan.anew
+    commit(embeddings_dir, folder, manifest, keep_previous=not damaged and not diff.removed and not _is_any_gone(plan))
+    return SyncReport(diff, manifest.skipped, passages, new, 0.0)
 
 
-def _gather(plan: _Plan, reading: Reading, paths: list[str]) -> tuple[list[Passage], list[int | None]]:
-    """List all passages of the new generation in order, each with its stored row if it has one."""
-    passages: list[Passage] = []
-    rows: list[int | None] = []
-    reusable = plan.stored.texts.rows_by_key() if plan.stored else {}
-    for path in paths:
-        if path in reading.documents:
-            divided = reading.documents[path][1]
-            passages += divided
-            rows += [reusable.get(passage_key(passage)) for passage in divided]
-        elif plan.stored:
-            for row, passage in plan.stored.texts.passages(path):
-                passages.append(passage)
-                rows.append(row)
-    return passages, rows
+def _is_any_gone(plan: _Plan) -> bool:
+    """Tell whether a file that the store names, if only as skipped, is gone: it must not live on in what is kept."""
+    listed = {*plan.listing.files, *map(_path, plan.listing.skipped)}
+    return plan.known is not None and not listed.issuperset([*plan.known.documents, *map(_path, plan.known.skipped)])
 
 
-def _build_index(
-    plan: _Plan, passages: Sequence[Passage], rows: Sequence[int | None], embedded: Iterator[PassageEmbeddings]
-) -> Index:
-    parts = [
-        next(embedded) if row is None or plan.stored is None else plan.stored.index.embeddings(row) for row in rows
-    ]
-    dimension = plan.stored.index.dimension if plan.stored else plan.embedder.dimension
-    embeddings = _concatenate(parts, dimension)
-    return Index.build(embeddings, [index_terms(p) for p in passages], [index_sentence_terms(p) for p in passages])
+def _open_stored(plan: _Plan, embeddings_dir: Path) -> Generation | None:
+    """Open the stored generation if it is of use: one that is damaged is rebuilt, for the corpus has all of it."""
+    if plan.anew:
+        return None
+    try:
+        return open_generation(embeddings_dir, thorough=True)
+    except CorruptIndexError as exc:
+        _say_rebuilt(embeddings_dir, exc)
+        return None
 
 
-def _concatenate(parts: list[PassageEmbeddings], dimension: int) -> PassageEmbeddings:
-    none = np.empty((0, dimension), np.float32)
-    no_tokens = compress_tokens(TokenEmbeddings(np.empty(0, np.int32), none))
-    return PassageEmbeddings(
-        np.concatenate([none, *(part.passages for part in parts)]),
-        np.concatenate([none, *(part.sentences for part in parts)]),
-        TokenEmbeddings(
-            np.concatenate([no_tokens.ids, *(part.tokens.ids for part in parts)]),
-            np.concatenate([no_tokens.rows, *(part.tokens.rows for part in parts)]),
-        ),
-        np.concatenate([np.empty(0, np.int64), *(part.token_counts for part in parts)]),
-    )
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What came of the files that were read: the digests of the documents, and what could not be read."""
+
+    digests: dict[str, str]
+    skipped: list[SkippedDocument]
+    refused: dict[str, str]
+
+    def note_document(self, document: Document) -> None:
+        self.digests[document.path] = document.digest
+        if document.unread:
+            self.skipped.append(SkippedDocument(document.path, document.unread, in_part=True))
+
+    def note_unread(self, path: str, outcome: "Unread") -> None:
+        self.skipped.append(SkippedDocument(path, outcome.reason))
+        if outcome.digest:  # the bytes are to blame, so there is no use in trying the same ones again
+            self.refused[path] = outcome.digest
 
 
-def _manifest(plan: _Plan, reading: Reading, paths: list[str], index: Index) -> Manifest:
-    before = plan.stored.manifest if plan.stored else None
+def _write_texts(
+    texts: Texts, plan: _Plan, stored: Generation | None, corpus_dir: Path, progress: Progress | None
+) -> _Reading:
+    """Write all documents and their passages in the order of their paths, read one by one or copied."""
+    from docqa.preparing import read_and_divide
+
+    reading = _Reading({}, [], {})
+    outcomes = read_and_divide(corpus_dir, plan.read, embedder=plan.embedder, chunking=plan.chunking, progress=progress)
+    with closing(outcomes):
+        read = zip(plan.read, outcomes, strict=True)
+        kept = ((path, None) for path in plan.keep)
+        for path, outcome in merge(read, kept, key=itemgetter(0)):
+            if isinstance(outcome, tuple):
+                texts.add(*outcome)
+                reading.note_document(outcome[0])
+            elif outcome:
+                reading.note_unread(path, outcome)
+            elif stored:
+                texts.copy(stored.texts, path)
+    return reading
+
+
+def _manifest(plan: _Plan, stored: Generation | None, reading: _Reading, dimension: int, passages: int) -> Manifest:
+    before = stored.manifest if stored else None
     still_refused = {
         path: digest
         for path, digest in (before.refused if before else {}).items()
@@ -265,22 +290,21 @@ def _manifest(plan: _Plan, reading: Reading, paths: list[str], index: Index) -> 
     return Manifest(
         model=plan.embedder.name,
         model_digest=plan.embedder.digest,
-        dimension=index.dimension,
+        dimension=dimension,
         chunking=plan.chunking,
-        reader_version=READER_VERSION,
-        documents={path: _file_state(plan, reading, path) for path in paths},
+        reader_version=reader_version(),
+        documents={path: _file_state(plan, reading, path) for path in sorted([*plan.keep, *reading.digests])},
         refused=dict(sorted((still_refused | reading.refused).items())),
         skipped=tuple(sorted([*plan.listing.skipped, *reading.skipped, *known], key=_path)),
-        passages=len(index),
+        passages=passages,
     )
 
 
-def _file_state(plan: _Plan, reading: Reading, path: str) -> FileState:
+def _file_state(plan: _Plan, reading: _Reading, path: str) -> FileState:
     """Return the state of a file as its document was read, which may be later than it was listed."""
     listed = plan.listing.files[path]
-    if path not in reading.documents or reading.documents[path][0].digest == listed.digest:
-        return listed
-    return FileState(reading.documents[path][0].digest, listed.size, 0)
+    digest = reading.digests.get(path, listed.digest)
+    return listed if digest == listed.digest else FileState(digest, listed.size, 0)
 
 
 def _final_diff(found: CorpusDiff, manifest: Manifest) -> CorpusDiff:
@@ -296,3 +320,7 @@ def _final_diff(found: CorpusDiff, manifest: Manifest) -> CorpusDiff:
 
 def _path(skipped: SkippedDocument) -> str:
     return skipped.path
+
+
+def _say_rebuilt(embeddings_dir: Path, problem: CorruptIndexError) -> None:
+    logger.warning("the index in '%s' could not be used (%s) and is rebuilt", embeddings_dir, problem.reason)

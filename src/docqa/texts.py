@@ -1,6 +1,8 @@
 """The texts of a generation: documents and passages by row, in one SQLite file. Only this module imports sqlite3.
 
-SQLite fetches the few rows a query needs from a file of any size, and needs no server and no parsing on opening.
+SQLite fetches the few rows a query needs from a file of any size, and needs no server and no parsing on opening. Every
+row carries a checksum of what it holds, compared whenever it is fetched, so that no damage to the file, which may be
+too large to be checked whole on opening, can put words into a document.
 """
 
 import hashlib
@@ -10,26 +12,36 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple
+from functools import reduce
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from docqa.types import Block, Document, IndexedDocument, PageStart, Passage, Span
+from docqa.durable import note_damage
+from docqa.errors import CorruptIndexError
+from docqa.types import Block, Document, Excerpt, IndexedDocument, PageStart, Passage, Span
 
 SCHEMA = """
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY, path TEXT UNIQUE, digest TEXT, title TEXT, text TEXT, blocks TEXT, pages TEXT,
-    unread TEXT
+    unread TEXT, author TEXT, date TEXT, checksum BLOB
 );
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY, document INTEGER REFERENCES documents, key BLOB,
-    start INTEGER, end INTEGER, headings TEXT, locator TEXT, text TEXT, sentences TEXT
+    start INTEGER, end INTEGER, headings TEXT, locator TEXT, text TEXT, sentences TEXT, place TEXT,
+    checksum BLOB
 );
 CREATE INDEX passages_of_document ON passages (document, row);
 """
 MAX_HEADINGS = 150
 """Characters, some 35 tokens: with a passage of the default size they fit the default model."""
-OF_DOCUMENT = "path, digest, title, text, blocks, pages, unread"
-PASSAGE = "SELECT d.path, d.title, p.headings, p.start, p.end, p.locator, p.text, p.sentences"
+OF_DOCUMENT = "path, digest, title, text, blocks, pages, unread, author, date"
+DOCUMENT = f"SELECT checksum, {OF_DOCUMENT} FROM documents"
+OF_PASSAGE = "key, start, end, headings, locator, text, sentences, place"
+PASSAGE = """
+SELECT p.checksum, p.row, d.path, d.title, p.key, p.start, p.end, p.headings, p.locator, p.text, p.sentences, p.place
+"""
 LAST_PAGE = "coalesce((SELECT max(json_extract(value, '$[1]')) FROM json_each(pages)), 0)"
 OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
 
@@ -37,8 +49,9 @@ OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
 class Texts:
     """Read and, while a generation is made, write the documents and passages of a generation."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
         self._lock = threading.Lock()
 
     @classmethod
@@ -53,7 +66,7 @@ class Texts:
             connection = sqlite3.connect(path, isolation_level=None)
             with closing(connection):
                 connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + SCHEMA)
-                yield cls(connection)
+                yield cls(connection, path)
                 connection.execute("COMMIT")
         except sqlite3.Error as exc:
             raise OSError(f"{path.name}: {exc}") from exc
@@ -71,7 +84,7 @@ class Texts:
             connection.execute("SELECT count(*) FROM documents").fetchone()
         except sqlite3.Error as exc:
             raise ValueError(f"{path.name}: {exc}") from exc
-        return cls(connection)
+        return cls(connection, path)
 
     def __del__(self) -> None:
         # readers share one connection, so it is closed when the last of them lets go
@@ -79,70 +92,140 @@ class Texts:
 
     def add(self, document: Document, passages: Sequence[Passage]) -> None:
         """Append a document and its passages."""
-        blocks = json.dumps([(b.kind, *astuple(b.span), b.headings, b.place) for b in document.blocks])
+        blocks = json.dumps([_of_block(block) for block in document.blocks])
         pages = json.dumps([astuple(page) for page in document.pages])
-        row = (document.path, document.digest, document.title, document.text, blocks, pages, document.unread)
-        self._insert(row, [(passage_key(passage), *_columns(passage)) for passage in passages])
+        named = (document.path, document.digest, document.title, document.text)
+        row = (*named, blocks, pages, document.unread, document.author, document.date)
+        leads = ["", *(document.text[one.span.end : other.span.start] for one, other in pairwise(passages))]
+        columns = [
+            (passage_key(passage), *_columns(passage), _place(lead, document.excerpt(passage.span)))
+            for lead, passage in zip(leads, passages, strict=False)
+        ]
+        self._insert(row, columns)
 
     def copy(self, other: "Texts", path: str) -> None:
-        """Append a document and its passages as another generation has them."""
-        document = other._fetch(f"SELECT {OF_DOCUMENT} FROM documents WHERE path = ?", path)[0]
-        columns = "key, start, end, headings, locator, text, sentences"
-        of_document = "document = (SELECT number FROM documents WHERE path = ?) ORDER BY row"
-        passages = other._fetch(f"SELECT {columns} FROM passages WHERE {of_document}", path)
+        """Append a document and its passages as another generation has them.
+
+        Raises:
+            CorruptIndexError: they are damaged.
+        """
+        with other._sound():
+            document = _checked(*other._fetch(f"{DOCUMENT} WHERE path = ?", path)[0])
+            rows = other._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE d.path = ? ORDER BY p.row", path)
+            passages = [_checked(*row)[3:] for row in rows]
         self._insert(document, passages)
 
     def passage(self, row: int) -> Passage:
-        """Return the passage of a row of the index."""
-        return _passage(self._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE p.row = ?", row)[0])
+        """Return the passage of a row of the index; see `passages_at` for what is raised."""
+        return self.passages_at([row])[0]
 
-    def passages(self, path: str) -> list[tuple[int, Passage]]:
-        """List a document's passages with their rows, in order."""
-        rows = self._fetch(f"{PASSAGE}, p.row {OF_PASSAGES} WHERE d.path = ? ORDER BY p.row", path)
-        return [(row[-1], _passage(row[:-1])) for row in rows]
+    def passages_at(self, rows: Sequence[int]) -> list[Passage]:
+        """List the passages of some rows of the index, each another.
+
+        Raises:
+            CorruptIndexError: one is damaged.
+        """
+        some = f"{OF_PASSAGES} WHERE p.row IN ({', '.join('?' * len(rows))})"
+        with self._sound():
+            found = {row[1]: row for row in self._fetch(f"{PASSAGE} {some}", *rows)}
+            return [_passage(found[row]) for row in rows]
+
+    def excerpt(self, first: int, last: int) -> Excerpt:
+        """Return the part of a document that the passages of some rows, from the first to the last, make up.
+
+        Raises:
+            CorruptIndexError: one is damaged.
+        """
+        with self._sound():
+            rows = self._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE p.row BETWEEN ? AND ? ORDER BY p.row", first, last)
+            return reduce(_join, (_excerpt(row) for row in rows))[1]
+
+    def batches(self, size: int) -> Iterator[list[tuple[bytes, Passage]]]:
+        """Give all passages by row, so many at a time, with what each embeds (see `passage_key`).
+
+        Raises:
+            CorruptIndexError: one is damaged.
+        """
+        for first in range(0, len(self), size):
+            with self._sound():
+                some = f"{PASSAGE} {OF_PASSAGES} WHERE p.row BETWEEN ? AND ? ORDER BY p.row"
+                rows = self._fetch(some, first, first + size - 1)
+                batch = [(row[4], _passage(row)) for row in rows]
+            yield batch
+
+    def distinct_keys(self) -> list[bytes]:
+        """List what the passages embed (see `passage_key`), each once.
+
+        Raises:
+            CorruptIndexError: the list is damaged.
+        """
+        with self._sound():
+            return [key for (key,) in self._fetch("SELECT DISTINCT key FROM passages")]
+
+    def __len__(self) -> int:
+        with self._sound():
+            return int(self._fetch("SELECT coalesce(max(row) + 1, 0) FROM passages")[0][0])
 
     def document(self, path: str) -> Document:
         """Return a document.
 
         Raises:
             KeyError: there is none of that path.
+            CorruptIndexError: it is damaged.
         """
-        found = self._fetch(f"SELECT {OF_DOCUMENT} FROM documents WHERE path = ?", path)
-        if not found:
-            raise KeyError(path)
-        path, digest, title, text, blocks, pages, unread = found[0]
-        starts = tuple(PageStart(*page) for page in json.loads(pages))
-        kept = tuple(_block(*block) for block in json.loads(blocks))
-        return Document(path, digest, title, text, kept, starts, unread)
+        with self._sound():
+            found = self._fetch(f"{DOCUMENT} WHERE path = ?", path)
+            if found:
+                return _document(found[0])
+        raise KeyError(path)
 
     def documents(self) -> list[IndexedDocument]:
-        """List the documents by path, with their headings and numbers of passages."""
-        rows = self._fetch(f"SELECT d.path, d.title, p.headings {OF_PASSAGES} ORDER BY d.path, p.row")
-        listed = self._fetch(f"SELECT path, title, {LAST_PAGE} FROM documents ORDER BY path")
-        passages: dict[str, list[str]] = {path: [] for path, _, _ in listed}
-        for path, _, headings in rows:
-            passages[path].append(headings)
-        return [
-            IndexedDocument(path, title, _last_headings(passages[path]), len(passages[path]), pages)
-            for path, title, pages in listed
-        ]
+        """List the documents by path, with their headings and numbers of passages.
+
+        Raises:
+            CorruptIndexError: the list is damaged.
+        """
+        with self._sound():
+            rows = self._fetch(f"SELECT d.path, d.title, p.headings {OF_PASSAGES} ORDER BY d.path, p.row")
+            listed = self._fetch(f"SELECT path, title, {LAST_PAGE}, author, date FROM documents ORDER BY path")
+            passages: dict[str, list[str]] = {path: [] for path, *_ in listed}
+            for path, _, headings in rows:
+                passages[path].append(headings)
+            return [
+                IndexedDocument(path, title, _last_headings(passages[path]), len(passages[path]), *rest)
+                for path, title, *rest in listed
+            ]
 
     def rows_by_key(self) -> dict[bytes, int]:
-        """Map what each passage embeds (see `passage_key`) to its row."""
-        return dict(self._fetch("SELECT key, row FROM passages ORDER BY row DESC"))
+        """Map what each passage embeds (see `passage_key`) to its row, the first of equal ones."""
+        with self._sound():
+            return dict(self._fetch("SELECT key, row FROM passages ORDER BY row DESC"))
 
     def _insert(self, document: tuple[object, ...], passages: Sequence[tuple[object, ...]]) -> None:
-        insert = f"INSERT INTO documents ({OF_DOCUMENT}) VALUES (?, ?, ?, ?, ?, ?, ?)"
-        number = self._connection.execute(insert, document).lastrowid
-        first = self._fetch("SELECT count(*) FROM passages")[0][0]
+        path, _, title, *_ = document
+        insert = f"INSERT INTO documents ({OF_DOCUMENT}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        number = self._connection.execute(insert, (*document, _checksum(document))).lastrowid
         self._connection.executemany(
-            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(first + i, number, *passage) for i, passage in enumerate(passages)],
+            f"INSERT INTO passages (row, document, {OF_PASSAGE}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (row, number, *passage, _checksum((row, path, title, *passage)))
+                for row, passage in enumerate(passages, start=len(self))
+            ],
         )
 
     def _fetch(self, query: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         with self._lock:
             return self._connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """Say of whatever damage makes of a row, a missing one or one that cannot be parsed, that it is damage."""
+        try:
+            yield
+        except (sqlite3.Error, ValueError, TypeError, LookupError) as exc:
+            folder, reason = self._path.parent, f"{self._path.name} is not as it was written"
+            note_damage(folder, reason)
+            raise CorruptIndexError(folder.parent, reason) from exc
 
 
 def embedded_text(passage: Passage) -> tuple[str, list[Span]]:
@@ -164,14 +247,63 @@ def _columns(passage: Passage) -> tuple[object, ...]:
     return (*astuple(passage.span), json.dumps(passage.headings), passage.locator, passage.text, sentences)
 
 
-def _passage(row: tuple) -> Passage:  # type: ignore[type-arg]
-    path, title, headings, start, end, locator, text, sentences = row
+def _place(lead: str, excerpt: Excerpt) -> str:
+    blocks = [_of_block(block) for block in excerpt.blocks]
+    return json.dumps([lead, excerpt.line, blocks, [astuple(page) for page in excerpt.pages]])
+
+
+def _excerpt(row: tuple) -> tuple[str, Excerpt]:  # type: ignore[type-arg]
+    """Return a passage as an excerpt, and what stands between it and the passage before."""
+    _, _, _, _, start, _, _, _, text, _, place = _checked(*row)
+    lead, line, blocks, pages = json.loads(place)
+    return lead, Excerpt(start, text, line, _blocks(blocks), _pages(pages))
+
+
+def _join(before: tuple[str, Excerpt], following: tuple[str, Excerpt]) -> tuple[str, Excerpt]:
+    """Join two excerpts that follow one another or overlap."""
+    (first_lead, one), (lead, other) = before, following
+    shared = max(0, one.start + len(one.text) - other.start)
+    joined = Excerpt(
+        one.start,
+        one.text + lead + other.text[shared:],
+        one.line,
+        tuple(dict.fromkeys(one.blocks + other.blocks)),
+        tuple(dict.fromkeys(one.pages + other.pages)),
+    )
+    return first_lead, joined
+
+
+def _passage(fetched: tuple) -> Passage:  # type: ignore[type-arg]
+    _, path, title, _, start, end, headings, locator, text, sentences, _ = _checked(*fetched)
     spans = tuple(Span(*span) for span in json.loads(sentences))
     return Passage(path, title, tuple(json.loads(headings)), Span(start, end), locator, text, spans)
 
 
-def _block(kind: str, start: int, end: int, headings: list[str], place: str) -> Block:
-    return Block(kind, Span(start, end), tuple(headings), place)  # type: ignore[arg-type]
+def _document(fetched: tuple) -> Document:  # type: ignore[type-arg]
+    path, digest, title, text, blocks, pages, *rest = _checked(*fetched)
+    return Document(path, digest, title, text, _blocks(json.loads(blocks)), _pages(json.loads(pages)), *rest)
+
+
+def _checked(checksum: bytes, *values: Any) -> tuple[Any, ...]:
+    if _checksum(values) != checksum:
+        raise ValueError("the checksum is another")
+    return values
+
+
+def _checksum(values: tuple[object, ...]) -> bytes:
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).digest()
+
+
+def _of_block(block: Block) -> tuple[object, ...]:
+    return (block.kind, block.span.start, block.span.end, block.headings, block.place)
+
+
+def _blocks(blocks: list[Any]) -> tuple[Block, ...]:
+    return tuple(Block(kind, Span(start, end), tuple(headings), place) for kind, start, end, headings, place in blocks)
+
+
+def _pages(pages: list[Any]) -> tuple[PageStart, ...]:
+    return tuple(PageStart(*page) for page in pages)
 
 
 def _last_headings(paths: list[str]) -> tuple[str, ...]:

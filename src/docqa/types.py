@@ -3,10 +3,11 @@
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ BlockKind = Literal["heading", "paragraph", "list_item", "table", "code", "front
 Verdict = Literal["answered", "uncertain", "unanswered"]
 
 Activity = Literal["reading", "embedding", "asking"]
+
+LINE_END = re.compile("\r\n?|\n")
 
 Progress = Callable[[int, int, Activity], None]
 """Called with the number of documents read, passages embedded or questions asked so far, in all, and the activity."""
@@ -38,6 +41,10 @@ class Span:
 
     def __len__(self) -> int:
         return self.end - self.start
+
+    def covers(self, other: "Span") -> bool:
+        """Tell whether the other span stands within this one."""
+        return self.start <= other.start and other.end <= self.end
 
     def overlaps(self, other: "Span") -> bool:
         """Tell whether the two spans share a character."""
@@ -60,10 +67,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class PageStart:
-    """Where in a document's text something that stands on a page begins; it goes on to the next ``PageStart``."""
+    """Where in a document's text something that stands on a page begins; it goes on to the next ``PageStart``.
+
+    ``recognised`` says that its words are recognised in the picture of the page, and so may be wrong.
+    """
 
     start: int
     page: int
+    recognised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,8 @@ class Document:
 
     ``pages`` are in the order of the text, which need not be that of the pages: a footnote comes after the whole of a
     paragraph that goes on on the next page. ``unread`` says for people what of the file could not be read, such as a
-    scanned page; empty if nothing.
+    damaged page; empty if nothing. ``author`` and ``date``, in ISO 8601 as exactly as is known, are what the file says
+    of who wrote it and when; empty where it does not.
     """
 
     path: str
@@ -82,6 +94,8 @@ class Document:
     blocks: tuple[Block, ...]
     pages: tuple[PageStart, ...] = ()
     unread: str = ""
+    author: str = ""
+    date: str = ""
 
     def __getitem__(self, span: Span) -> str:
         return self.text[span.start : span.end]
@@ -93,22 +107,49 @@ class Document:
 
     def pages_of(self, span: Span) -> list[int]:
         """List the pages a span stands on, in order; none where the document has no pages."""
-        first = max(0, bisect_right(self.pages, span.start, key=lambda page: page.start) - 1)
-        last = bisect_left(self.pages, span.end, key=lambda page: page.start)
-        return sorted({page.page for page in self.pages[first : max(last, first + 1)]})
+        return _numbers(_pages_of(self.pages, span))
+
+    def is_recognised(self, span: Span) -> bool:
+        """Tell whether words of a span are recognised in the picture of a page."""
+        return any(page.recognised for page in _pages_of(self.pages, span))
 
     def locate(self, span: Span) -> str:
         """Say for people where a span stands: ``sheet Q3, rows 2–4``, ``§ Refunds, page 3`` or ``lines 12–18``."""
-        after = bisect_right(self.blocks, span.start, key=lambda block: block.span.end)
-        block = self.blocks[after] if after < len(self.blocks) and self.blocks[after].span.overlaps(span) else None
-        if block and block.place:
-            last = bisect_left(self.blocks, span.end, key=lambda block: block.span.start)
-            return _join_places(block.place, self.blocks[last - 1].place)
-        section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
-        if pages := self.pages_of(span):
-            return section + _number("page", pages[0], pages[-1])
-        line_ends = _line_ends(self.text)
-        return section + _number("line", *(bisect_left(line_ends, place) + 1 for place in (span.start, span.end)))
+        return _locate(span, self.blocks, self.pages, self._line)
+
+    def excerpt(self, span: Span) -> "Excerpt":
+        """Take out a part that can say by itself where it stands."""
+        first = bisect_right(self.blocks, span.start, key=lambda block: block.span.end)
+        last = bisect_left(self.blocks, span.end, key=lambda block: block.span.start)
+        pages = _pages_of(self.pages, span)
+        return Excerpt(span.start, self[span], self._line(span.start), self.blocks[first:last], pages)
+
+    def _line(self, place: int) -> int:
+        return bisect_left(_line_ends(self.text), place) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A part of a document, from ``start`` on, and what tells where the spans within it stand.
+
+    ``line`` is the number of its first line, ``blocks`` are those that reach into it, ``pages`` those it stands on.
+    """
+
+    start: int
+    text: str
+    line: int
+    blocks: tuple[Block, ...]
+    pages: tuple[PageStart, ...]
+
+    def __getitem__(self, span: Span) -> str:
+        return self.text[span.start - self.start : span.end - self.start]
+
+    def locate(self, span: Span) -> str:
+        """Say for people where a span of the document stands, as `Document.locate` does."""
+        return _locate(span, self.blocks, self.pages, self._line)
+
+    def _line(self, place: int) -> int:
+        return self.line + len(LINE_END.findall(self.text, 0, place - self.start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +194,33 @@ class PassageEmbeddings:
     sentences: Embeddings
     tokens: TokenEmbeddings
     token_counts: NDArray[np.int64]
+
+    @classmethod
+    def join(cls, parts: Sequence["PassageEmbeddings"]) -> "PassageEmbeddings":
+        """Join the embeddings of one or more groups of passages."""
+        return cls(
+            np.concatenate([part.passages for part in parts]),
+            np.concatenate([part.sentences for part in parts]),
+            TokenEmbeddings(
+                np.concatenate([part.tokens.ids for part in parts]),
+                np.concatenate([part.tokens.rows for part in parts]),
+            ),
+            np.concatenate([part.token_counts for part in parts]),
+        )
+
+    def split(self, sentence_counts: Sequence[int] | NDArray[np.int64]) -> list["PassageEmbeddings"]:
+        """Split them into those of each passage, given how many sentences each has."""
+        sentences = np.concatenate([[0], np.cumsum(sentence_counts, dtype=np.int64)])
+        tokens = np.concatenate([[0], np.cumsum(self.token_counts, dtype=np.int64)])[sentences]
+        return [
+            PassageEmbeddings(
+                self.passages[i : i + 1],
+                self.sentences[first:last],
+                TokenEmbeddings(self.tokens.ids[start:end], self.tokens.rows[start:end]),
+                self.token_counts[first:last],
+            )
+            for i, ((first, last), (start, end)) in enumerate(zip(pairwise(sentences), pairwise(tokens), strict=True))
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,11 +355,13 @@ class IndexedDocument:
     headings: tuple[str, ...]
     passages: int
     pages: int = 0
+    author: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSummary:
-    """What a store holds."""
+    """What a store holds; ``size`` is in bytes."""
 
     generation: str
     model: str
@@ -299,6 +369,31 @@ class StoreSummary:
     passages: int
     synced: datetime
     skipped: tuple[SkippedDocument, ...]
+    size: int = 0
+
+
+def _locate(span: Span, blocks: tuple[Block, ...], pages: tuple[PageStart, ...], line: Callable[[int], int]) -> str:
+    after = bisect_right(blocks, span.start, key=lambda block: block.span.end)
+    block = blocks[after] if after < len(blocks) and blocks[after].span.overlaps(span) else None
+    if block and block.place:
+        last = bisect_left(blocks, span.end, key=lambda block: block.span.start)
+        return _join_places(block.place, blocks[last - 1].place)
+    section = f"§ {' › '.join(block.headings)}, " if block and block.headings else ""
+    on = _pages_of(pages, span)
+    if numbers := _numbers(on):
+        recognised = ", recognised text" if any(page.recognised for page in on) else ""
+        return section + _number("page", numbers[0], numbers[-1]) + recognised
+    return section + _number("line", line(span.start), line(span.end))
+
+
+def _pages_of(pages: tuple[PageStart, ...], span: Span) -> tuple[PageStart, ...]:
+    first = max(0, bisect_right(pages, span.start, key=lambda page: page.start) - 1)
+    last = bisect_left(pages, span.end, key=lambda page: page.start)
+    return pages[first : max(last, first + 1)]
+
+
+def _numbers(pages: tuple[PageStart, ...]) -> list[int]:
+    return sorted({page.page for page in pages})
 
 
 def _join_places(first: str, last: str) -> str:
@@ -317,4 +412,4 @@ def _number(name: str, first: int, last: int) -> str:
 
 @lru_cache(64)
 def _line_ends(text: str) -> "array[int]":
-    return array("Q", (match.start() for match in re.finditer("\r\n?|\n", text)))
+    return array("Q", (match.start() for match in LINE_END.finditer(text)))

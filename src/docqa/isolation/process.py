@@ -14,6 +14,7 @@ from typing import Any, get_args
 from docqa.errors import CorpusError
 from docqa.isolation import worker
 from docqa.isolation.worker import read_frame, write_frame
+from docqa.reading.pdf.tesseract import recognising_seconds
 from docqa.types import Block, BlockKind, Document, PageStart, Span
 
 READER = "docqa.reading.read_document"
@@ -71,7 +72,8 @@ class ReadingProcess:
     def _try(self, path: str, data: bytes, digest: str) -> Document | Failure:
         seconds = SECONDS + SECONDS_PER_MB * len(data) // 1_000_000
         late = threading.Event()
-        watch = threading.Timer(PATIENCE * seconds, self._strike, (late,))
+        patience = PATIENCE * seconds + recognising_seconds(data)
+        watch = threading.Timer(patience, self._strike, (late,))
         watch.start()
         try:
             outcome = _outcome(self._exchange(path, data, seconds), path, digest)
@@ -83,7 +85,7 @@ class ReadingProcess:
             watch.cancel()
             watch.join()  # from here on it does not strike
         if outcome is None:
-            outcome = self._why(self._stop(GRACE), late.is_set(), seconds)
+            outcome = self._why(self._stop(GRACE), late.is_set(), seconds, patience)
         elif late.is_set() or (isinstance(outcome, Failure) and outcome.retry):
             self._stop()
         return outcome
@@ -150,9 +152,9 @@ class ReadingProcess:
             self._process = None
             return status
 
-    def _why(self, status: int, late: bool, seconds: int) -> Failure:
+    def _why(self, status: int, late: bool, seconds: int, patience: int) -> Failure:
         if late:
-            return Failure(f"reading it took more than {PATIENCE * seconds} s by the clock; sync again", lasting=False)
+            return Failure(f"reading it took more than {patience} s by the clock; sync again", lasting=False)
         if status in KILLED:
             return Failure("its reader stopped unexpectedly (killed); sync again", lasting=False)
         if not self._ready and status > 0:
@@ -172,13 +174,13 @@ def _outcome(reply: Any, path: str, digest: str) -> Document | Failure:
         return _crash(_printable(reply["error"]))
     if "reason" in reply:
         return Failure(_printable(reply["reason"]))
-    title, text, unread = reply["title"], reply["text"], reply["unread"]
+    title, text, unread, author, date = (reply[name] for name in ("title", "text", "unread", "author", "date"))
     blocks = tuple(_block(len(text), *block) for block in reply["blocks"])
     pages = tuple(_page_start(*page) for page in reply["pages"])
-    "".join([title, text, unread]).encode()  # an error unless all are texts that can be stored
+    "".join([title, text, unread, author, date]).encode()  # an error unless all are texts that can be stored
     if not blocks:
         raise ValueError("no block")
-    return Document(path, digest, title, text, blocks, pages, unread)
+    return Document(path, digest, title, text, blocks, pages, unread, author, date)
 
 
 def _block(length: int, kind: Any, start: Any, end: Any, headings: Any, place: Any) -> Block:
@@ -188,10 +190,10 @@ def _block(length: int, kind: Any, start: Any, end: Any, headings: Any, place: A
     return Block(kind, Span(start, end), tuple(headings), place)
 
 
-def _page_start(start: Any, page: Any) -> PageStart:
-    if not type(start) is type(page) is int:
+def _page_start(start: Any, page: Any, recognised: Any) -> PageStart:
+    if not (type(start) is type(page) is int and type(recognised) is bool):
         raise ValueError("no page")
-    return PageStart(start, page)
+    return PageStart(start, page, recognised)
 
 
 def _printable(reason: Any) -> str:

@@ -137,8 +137,10 @@ def _to_json(document: Any) -> bytes:
         "title": document.title,
         "text": document.text,
         "blocks": [(b.kind, b.span.start, b.span.end, b.headings, b.place) for b in document.blocks],
-        "pages": [(page.start, page.page) for page in document.pages],
+        "pages": [(page.start, page.page, page.recognised) for page in document.pages],
         "unread": document.unread,
+        "author": document.author,
+        "date": document.date,
     }
     return json.dumps(fields, ensure_ascii=False).encode()
 

@@ -12,7 +12,9 @@ from docqa.reading.html import read_html
 from docqa.reading.mail import read_eml
 from docqa.reading.markdown import read_markdown
 from docqa.reading.opendocument import read_odt
+from docqa.reading.origins import find_origin
 from docqa.reading.pdf import read_pdf
+from docqa.reading.pdf.tesseract import find_tesseract
 from docqa.reading.plain_text import read_plain_text
 from docqa.reading.recognising import recognise
 from docqa.reading.restructured_text import read_restructured_text
@@ -60,8 +62,14 @@ SUFFIXES = frozenset({*TEXT_READERS, *CONVERTERS, ".pdf"})
 RENDERED = frozenset({".pdf"})
 """Suffixes of the documents whose pages can be shown as pictures."""
 
-READER_VERSION = 3
+READER_VERSION = 4
 """To be raised when a reader gives other blocks for the same bytes: every document is then read anew."""
+
+
+def reader_version() -> str:
+    """Name what the readers are able to do: documents are read anew when it changes, as when Tesseract is installed."""
+    tesseract = find_tesseract()
+    return f"{READER_VERSION}, {tesseract}" if tesseract else str(READER_VERSION)
 
 
 def is_plain(path: str, data: bytes) -> bool:
@@ -94,7 +102,8 @@ def read_document(path: str, data: bytes, digest: str) -> Document:
         raise DocumentReadError(path, "the file holds markup, but no words")
     # YAML can spell characters that are none, and these cannot be stored
     title = (title or PurePosixPath(path).stem).encode("utf-8", "replace").decode()
-    return Document(path, digest, title, text, tuple(blocks))
+    origin = find_origin(path, data, suffix)
+    return Document(path, digest, title, text, tuple(blocks), author=origin.author, date=origin.date)
 
 
 def _convert(path: str, data: bytes, suffix: str) -> tuple[str | None, str, list[Block]]:

@@ -19,19 +19,27 @@ MAX_NAME = 80
 """Characters; a longer cell is text, not the name of a column."""
 
 
-def table_lines(rows: Sequence[Row], *, header: bool | None = None) -> list[str]:
+def table_lines(rows: Sequence[Row], *, header: bool | None = None, min_pairs: int = 1) -> list[str]:
     """Write each row as one line, its cells with the words of the header above them.
 
-    ``header`` says whether the first row is one; else it is guessed. Two columns without one are names and values.
+    ``header`` says whether the first row is one; else it is guessed. Two columns without one are names and values, if
+    there are ``min_pairs`` rows or more.
     """
     rows = [row for row in ([" ".join(cell.split()) for cell in row] for row in rows) if any(row)]
+    if header is None and is_form(rows):
+        return [_form_line(row) for row in rows]
     if header is None:
         header = guess_header(rows)
     if header and len(rows) > 1:
         return [_line(rows[0], row) for row in rows[1:]]
-    if all(len(row) == 2 and row[0] and len(row[0]) <= MAX_NAME for row in rows):
+    if len(rows) >= min_pairs and all(len(row) == 2 and row[0] and len(row[0]) <= MAX_NAME for row in rows):
         return [_line(row[:1], row[1:]) for row in rows]
     return [_line((), row) for row in rows]
+
+
+def is_form(rows: Sequence[Row]) -> bool:
+    """Tell whether most rows begin with a name that ends with a colon: it names what is beside it, not below."""
+    return 2 * sum(next(filter(None, row), "").endswith(":") for row in rows) > len(rows)
 
 
 def guess_header(rows: Sequence[Row]) -> bool:
@@ -108,6 +116,16 @@ def _is_number(cell: str) -> bool:
 def _line(names: Row, row: Row) -> str:
     every = [*names, *[""] * (len(row) - len(names))]
     return "; ".join(_named(name, value) for name, value in zip(every, row, strict=False) if value)
+
+
+def _form_line(row: Row) -> str:
+    parts: list[str] = []
+    for cell in filter(None, row):
+        if parts and parts[-1].endswith(":") and not cell.endswith(":"):
+            parts[-1] += f" {cell}"
+        else:
+            parts.append(cell)
+    return "; ".join(parts)
 
 
 def _named(name: str, value: str) -> str:

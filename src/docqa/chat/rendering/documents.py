@@ -157,6 +157,7 @@ def _states(overview: Overview) -> dict[str, str]:
 def _facts(document: IndexedDocument, changed: datetime | None) -> list[str]:
     suffix = PurePosixPath(document.path).suffix
     facts = [FORMATS.get(suffix.lower(), escape(suffix[1:].upper()))]
+    facts += [isolate(fact) for fact in (document.author, document.date) if fact]
     facts += [count(document.pages, "page")] if document.pages else []
     facts += [count(document.passages, "passage")] if document.passages else []
     return facts + ([f"changed {moment(changed, datetime.now(UTC))}"] if changed else [])

@@ -7,6 +7,7 @@ from docqa.neutralising import escape, verbatim
 from docqa.reading.pdf.rendering import Picture
 
 NOT_FOUND = "The place of the words on this page could not be found; the text shows them."
+RECOGNISED = "This page is a picture. Its words were recognised by a program (OCR) and may be wrong: trust the picture."
 JPEG = b"\xff\xd8"
 
 ICONS = {
@@ -95,6 +96,9 @@ def _notes(view: PageView, picture: Picture) -> str:
     here, others = picture.page in view.marked, [page for page in view.marked if page != picture.page]
     links = [f'<button type="button" class="docqa-link" data-to="{page}">page {page}</button>' for page in others]
     notes = [f"The quote {'also ' if here else ''}stands on {', '.join(links)}."] if links else []
+    document = view.source.document
+    if document and any(start.recognised for start in document.pages if start.page == picture.page):
+        notes.append(RECOGNISED)
     if here and view.source.hit and view.source.hit.evidence and not picture.rectangles:
         notes.append(NOT_FOUND)
     return "".join(f'<p class="docqa-hint" role="note">{note}</p>' for note in notes)

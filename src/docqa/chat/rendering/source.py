@@ -15,6 +15,7 @@ AROUND = 15_000
 """How many characters of the document are shown before and after the passage."""
 
 MOVED = "This document has changed since you asked; the passage is shown where it stands now."
+RECOGNISED = "Some words here were recognised by a program in pictures of pages (OCR) and may be wrong: see the page."
 DEEPEST_HEADING = 6
 SEEN = ("§", "paragraph")
 """How places begin that are seen without a label: headings and paragraphs."""
@@ -51,13 +52,22 @@ def _ways(source: Source) -> str:
 def _place(source: Source) -> str:
     path = source.hit.passage.document if source.hit else source.document.path if source.document else ""
     locator = f'<span class="docqa-locator">{isolate(source.hit.passage.locator)}</span>' if source.hit else ""
-    return f'<p class="docqa-place">{locator}<span class="docqa-path">{isolate_name(path)}</span></p>'
+    written = [source.document.author, source.document.date] if source.document else []
+    origin = "".join(f'<span class="docqa-origin">{isolate(fact)}</span>' for fact in written if fact)
+    return f'<p class="docqa-place">{locator}<span class="docqa-path">{isolate_name(path)}</span>{origin}</p>'
 
 
 def _note(source: Source) -> str:
-    notes = [(source.problem, ""), (MOVED if source.moved else "", ""), (_shown_part(source), " docqa-of-text")]
+    of_text = " docqa-of-text"
+    notes = [(source.problem, ""), (MOVED if source.moved else "", "")]
+    notes += [(_shown_part(source), of_text), (RECOGNISED if _is_recognised(source) else "", of_text)]
     shown = "".join(f'<p class="docqa-hint{kind}" role="note">{escape(note)}</p>' for note, kind in notes if note)
     return shown + '<p class="docqa-hint docqa-no-page" role="status" hidden></p>' * source.has_pages
+
+
+def _is_recognised(source: Source) -> bool:
+    document = source.document
+    return document is not None and document.is_recognised(shown_span(document, source.hit))
 
 
 def _shown_part(source: Source) -> str:

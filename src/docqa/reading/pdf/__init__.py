@@ -4,28 +4,33 @@ import re
 from pathlib import PurePosixPath
 
 from docqa.errors import DocumentReadError
+from docqa.reading.origins import make_origin
 from docqa.reading.pdf.drafting import Draft, Style, draft_blocks, find_style
-from docqa.reading.pdf.extracting import Page, extract_bookmarks, extract_pages, extract_title, open_pdf
+from docqa.reading.pdf.extracting import Page, extract_bookmarks, extract_metadata, extract_pages, open_pdf
 from docqa.reading.pdf.headings import find_levels, is_large, match_bookmarks
 from docqa.reading.pdf.ordering import order_lines
 from docqa.reading.pdf.running import drop_running_lines
+from docqa.reading.pdf.tesseract import REMEDY, find_tesseract, read_pictures
 from docqa.reading.pdf.writing import Text
-from docqa.types import BlockKind, Document
+from docqa.types import BlockKind, Document, PageStart
 
 TITLE = re.compile(r"(?!Microsoft |untitled)\S+ \S.*(?<!\.docx)(?<!\.doc)(?<!\.pdf)(?<!\.tex)", re.IGNORECASE)
 """What people give for a title, rather than what programs put there."""
+
+DATES = ("CreationDate", "ModDate")
 
 
 def read_pdf(path: str, data: bytes, digest: str) -> Document:
     """Read a PDF: its text in reading order, without what only repeats from page to page.
 
     Raises:
-        DocumentReadError: it is encrypted or damaged, or its pages are pictures without text.
+        DocumentReadError: it is encrypted or damaged, or its pages are pictures in which no text is recognised.
     """
     with open_pdf(path, data) as pdf:
-        pages = list(extract_pages(path, pdf))
+        pages = list(read_pictures(pdf, extract_pages(path, pdf)))
         bookmarks = list(extract_bookmarks(pdf))
-        title = extract_title(pdf)
+        title = extract_metadata(pdf, "Title")
+        origin = make_origin(*([extract_metadata(pdf, name) for name in names] for names in (("Author",), DATES)))
     unread = _describe_unread(pages)
     if not any(page.lines for page in pages):
         raise DocumentReadError(path, unread or "its pages are empty")
@@ -36,15 +41,20 @@ def read_pdf(path: str, data: bytes, digest: str) -> Document:
     title = title if TITLE.fullmatch(title) else (_largest_heading(drafts, style) or PurePosixPath(path).stem)
     text = Text(drafts, style)
     _write(text, drafts, levels, title)
-    return Document(path, digest, title, str(text), tuple(text.blocks), tuple(text.pages), unread)
+    recognised = {page.number for page in pages if page.is_recognised}
+    starts = tuple(PageStart(start, page, page in recognised) for start, page in text.pages)
+    return Document(
+        path, digest, title, str(text), tuple(text.blocks), starts, unread, author=origin.author, date=origin.date
+    )
 
 
 def _describe_unread(pages: list[Page]) -> str:
     """Say which pages have no text that can be read, though they are not empty."""
     reasons = []
     if pictures := [page.number for page in pages if page.is_picture]:
-        holds, its = ("holds a picture", "its") if len(pictures) == 1 else ("hold pictures", "their")
-        reasons.append(f"{name_pages(pictures)} {holds}, but no text, as a scan does; recognise {its} text first (OCR)")
+        holds = "holds a picture" if len(pictures) == 1 else "hold pictures"
+        why = "in which no text was recognised" if find_tesseract() else f"but no text, as a scan does; {REMEDY}"
+        reasons.append(f"{name_pages(pictures)} {holds}, {why}")
     if damaged := [page.number for page in pages if page.is_damaged]:
         reasons.append(f"{name_pages(damaged)} {'is' if len(damaged) == 1 else 'are'} damaged")
     return "; ".join(reasons)
@@ -84,7 +94,7 @@ def _write(text: Text, drafts: list[Draft], levels: list[int | None], title: str
 def _kind(draft: Draft, level: int | None) -> BlockKind:
     if level is not None:
         return "heading"
-    if draft.first.cells > 1:
+    if draft.first.row:
         return "table"
     if draft.is_code:
         return "code"

@@ -20,7 +20,9 @@ INDENT = 0.8
 LOOSE = 1.25
 """Times the usual distance of lines, from which a line begins a new block."""
 BLANK_LINES = 2.6
-"""Times the usual distance of lines, up to which lines of code or rows of a table belong together."""
+"""Times the usual distance of lines, up to which lines of code belong together."""
+ROW_GAP = 2.0
+"""Ems between the rows of a table at most."""
 MIN_LEADING, MAX_LEADING = 0.9, 3.0
 """Ems between the feet of lines."""
 MIN_CODE_LINES = 3
@@ -60,11 +62,12 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What is usual in a document: the size of its text, the distance of its lines in ems, fixed widths in ems."""
+    """What is usual in a document: the size and weight of its text, the distance of lines and fixed widths in ems."""
 
     size: float
     leading: float
     widths: frozenset[float]
+    is_bold: bool
 
     def is_code(self, line: Line) -> bool:
         """Tell whether all of a line is in a font of fixed width."""
@@ -78,11 +81,13 @@ class Style:
 def find_style(pages: Iterable[list[Line]]) -> Style:
     """Find what is usual in a document's lines."""
     sizes: Counter[float] = Counter()
+    weights: Counter[bool] = Counter()
     leadings: Counter[float] = Counter()
     widths: Counter[float] = Counter()
     for lines in pages:
         for line in lines:
             sizes[round(line.size, 1)] += len(line.text)
+            weights[line.is_bold] += len(line.text)
             if line.pitch and line.text.count(" ") > 1:
                 widths[round(line.pitch / line.size, 2)] += 1
         for line, below in pairwise(lines):
@@ -90,7 +95,9 @@ def find_style(pages: Iterable[list[Line]]) -> Style:
                 leadings[round((below.bottom - line.bottom) / line.size, 1)] += min(len(line.text), len(below.text))
     usual = [leading for leading, _ in leadings.most_common() if MIN_LEADING <= leading <= MAX_LEADING]
     fixed = frozenset(width for width, lines in widths.items() if lines >= MIN_CODE_LINES)
-    return Style(max(sizes, key=sizes.__getitem__), usual[0] if usual else MIN_LEADING, fixed)
+    return Style(
+        max(sizes, key=sizes.__getitem__), usual[0] if usual else MIN_LEADING, fixed, weights[True] > weights[False]
+    )
 
 
 def draft_blocks(pages: Mapping[int, list[Line]], headings: Mapping[int, Bookmark], style: Style) -> list[Draft]:
@@ -104,7 +111,11 @@ def draft_blocks(pages: Mapping[int, list[Line]], headings: Mapping[int, Bookmar
         on_page: list[Draft] = []
         for line in lines:
             heading = headings.get(id(line))
-            if open_draft and open_draft.heading is heading and _belongs(open_draft, number, line, style):
+            if (
+                open_draft
+                and open_draft.heading is heading
+                and _belongs(open_draft, number, line, style, has_no_bookmarks=not headings)
+            ):
                 open_draft.lines.append((number, line))
                 open_draft.code_lines += style.is_code(line)
             else:
@@ -118,27 +129,34 @@ def draft_blocks(pages: Mapping[int, list[Line]], headings: Mapping[int, Bookmar
 def _mark_notes(drafts: list[Draft], style: Style) -> None:
     """Mark the footnotes among the blocks of a page: the last, in small letters, below others."""
     for draft in reversed(drafts[1:]):
-        if draft.heading or draft.first.size > NOTE_SIZE * style.size or draft.first.cells > 1:
+        if draft.heading or draft.first.size > NOTE_SIZE * style.size or draft.first.row:
             return
         draft.is_note = True
 
 
-def _belongs(draft: Draft, page: int, line: Line, style: Style) -> bool:
+def _belongs(draft: Draft, page: int, line: Line, style: Style, *, has_no_bookmarks: bool) -> bool:
     """Tell whether a line goes on with the block before it."""
     last_page, last = draft.lines[-1]
-    if abs(last.size - line.size) > SAME_SIZE * line.size or (last.cells > 1) != (line.cells > 1):
+    if bool(last.row) != bool(line.row):
+        return False
+    if line.row:
+        return last_page == page and line.top >= last.top and line.top - last.bottom < ROW_GAP * line.size
+    if abs(last.size - line.size) > SAME_SIZE * line.size:
         return False
     if last_page != page or line.top < last.top - line.size:
         return _continues(draft, line)
+    # bookmarks say which bold lines are headings; the others begin what follows, as terms do
+    if has_no_bookmarks and last.is_bold != line.is_bold and is_forced(last, line):
+        return False
     distance = style.distance(last, line)
-    if line.cells > 1 or (draft.is_code and style.is_code(line)):
+    if draft.is_code and style.is_code(line):
         return distance < BLANK_LINES
     return distance < LOOSE and (draft.heading is not None or not _begins(draft, line))
 
 
 def _continues(draft: Draft, line: Line) -> bool:
     """Tell whether a paragraph goes on at the top of the next column or page."""
-    if draft.heading or draft.is_code or line.cells > 1 or MARK.match(line.text):
+    if draft.heading or draft.is_code or MARK.match(line.text):
         return False
     if draft.last.hyphenated or line.text[0].islower():
         return not SENTENCE_END.search(draft.last.text)

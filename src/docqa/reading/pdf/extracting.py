@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from math import hypot, pi
 
@@ -39,6 +40,12 @@ MARK_GAP = 2.5
 LIST_MARK = re.compile(
     r"(?:[•◦▪●○■□–—*‣⁃∙-]|\(?(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivx]{1,4})[.)]|\d{1,2}(?:\.\d{1,3})*)$"
 )
+MAX_FONT_NAME = 128
+"""Bytes."""
+FORCE_BOLD = 1 << 18
+"""The mark of a bold font in its descriptor, ISO 32000-1, table 123."""
+BOLD = re.compile(rb"bold|black|heavy|demi|cmbx", re.IGNORECASE)
+"""In the names of bold fonts."""
 LEADERS = re.compile(r"(?:\.\s{0,3}){4,}")
 SURROGATE = re.compile("[\ud800-\udfff]")
 REPLACED = str.maketrans(
@@ -54,13 +61,14 @@ Box = tuple[float, float, float, float]
 _lock = threading.RLock()
 """PDFium is not made for several threads."""
 _loose_box = pdfium.FPDFText_GetLooseCharBox
+_font_info = pdfium.FPDFText_GetFontInfo
 
 
 @dataclass(slots=True)
 class Line:
     """A line of text, or the part of it in one column; y grows downwards, all in points along the text's direction.
 
-    ``cells`` says how many columns of a table it crosses; ``pitch`` is the width of a character where all are alike.
+    ``pitch`` is the width of a character where all are alike. A row of a table has its cells, each with its lines.
     """
 
     text: str
@@ -72,17 +80,19 @@ class Line:
     pitch: float = 0.0
     hyphenated: bool = False
     quarter: int = 0
-    cells: int = 1
+    is_bold: bool = False
+    row: tuple[tuple["Line", ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's lines as they come in the file; if it has none, it may be a picture, or damaged."""
+    """A page's lines as they come in the file, or recognised in its picture; without, it may be one, or damaged."""
 
     number: int
     lines: list[Line]
     is_picture: bool = False
     is_damaged: bool = False
+    is_recognised: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,12 @@ def extract_pages(path: str, document: pypdfium2.PdfDocument) -> Iterator[Page]:
             yield Page(index + 1, [], is_damaged=True)
 
 
+def has_text(page: pypdfium2.PdfPage) -> bool:
+    """Tell whether a page has text that can be seen, and so is no mere picture."""
+    with closing(page.get_textpage()) as text_page:
+        return bool(_lines(text_page, page.get_cropbox()))
+
+
 def extract_bookmarks(document: pypdfium2.PdfDocument) -> Iterator[Bookmark]:
     """Extract the bookmarks that point to a page."""
     for bookmark, _ in zip(document.get_toc(), range(MAX_BOOKMARKS), strict=False):
@@ -143,16 +159,18 @@ def extract_bookmarks(document: pypdfium2.PdfDocument) -> Iterator[Bookmark]:
                 yield Bookmark(bookmark.level, " ".join(clean(bookmark.get_title()).split()), index + 1)
 
 
-def extract_title(document: pypdfium2.PdfDocument) -> str:
-    """Extract the title in a PDF's metadata, which may be empty or a mere file name."""
+def extract_metadata(document: pypdfium2.PdfDocument, name: str) -> str:
+    """Extract a value of a PDF's metadata, which may be empty, or, for a title, a mere file name."""
     try:
-        return " ".join(clean(document.get_metadata_value("Title")).split())
+        return " ".join(clean(document.get_metadata_value(name)).split())
     except UnicodeDecodeError:
         return ""
 
 
 def clean(text: str) -> str:
     """Write ligatures as letters, and leave out soft hyphens and what is no character."""
+    if text.isascii() and text.isprintable():
+        return text
     if SURROGATE.search(text):
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     return unicodedata.normalize("NFC", text.translate(REPLACED))
@@ -186,6 +204,8 @@ class _Places:
         # one structure is filled again and again, which saves half of the time
         self.rectangle = pdfium.FS_RECTF()
         self.matrix = pdfium.FS_MATRIX()
+        self.font = ctypes.create_string_buffer(MAX_FONT_NAME)
+        self.flags = ctypes.c_int()
 
     def lines(self, match: re.Match[str]) -> Iterator[Line]:
         """Divide a line where columns do; leave out what is off the page or too small to be seen."""
@@ -203,7 +223,8 @@ class _Places:
             if cleaned := " ".join(clean(text).split()):
                 pitch = _pitch(words[first:last], [*lefts[first:last], right], size)
                 hyphenated = HYPHENATED.search(text) is not None
-                yield Line(cleaned, lefts[first], top, right, bottom, size, pitch, hyphenated, quarter)
+                is_bold = self.are_bold(words[first:last])
+                yield Line(cleaned, lefts[first], top, right, bottom, size, pitch, hyphenated, quarter, is_bold)
 
     def words(self, match: re.Match[str]) -> list[tuple[int, int]]:
         """Find the words of a line; one with dot leaders is a single one."""
@@ -249,12 +270,26 @@ class _Places:
         pdfium.FPDFText_GetMatrix(self.raw, index, matrix)
         return float(pdfium.FPDFText_GetFontSize(self.raw, index)) * hypot(matrix.c, matrix.d)
 
+    def are_bold(self, words: list[tuple[int, int]]) -> bool:
+        """Tell whether words are bold, by the first, the longest and the last."""
+        return self.is_bold(words[0][0]) and self.is_bold(words[-1][1] - 1) and self.is_bold(_longest(words))
+
+    def is_bold(self, index: int) -> bool:
+        """Tell whether a character is bold, as its font's name or mark says."""
+        _font_info(self.raw, index, self.font, MAX_FONT_NAME, self.flags)
+        return _is_bold(self.font.value, self.flags.value)
+
     def is_visible(self, index: int) -> bool:
         """Tell whether a character is on the page."""
         found = self.rectangle
         _loose_box(self.raw, index, found)
         left, bottom, right, top = self.visible
         return bool(found.left < right and found.right > left and found.bottom < top and found.top > bottom)
+
+
+@lru_cache(256)
+def _is_bold(font: bytes, flags: int) -> bool:
+    return bool(flags & FORCE_BOLD) or BOLD.search(font) is not None
 
 
 def _longest(words: list[tuple[int, int]]) -> int:

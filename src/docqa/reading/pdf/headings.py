@@ -1,8 +1,9 @@
-"""Headings: which lines are those of a PDF's bookmarks, or else which blocks are in larger letters than the text."""
+"""Headings: which lines are those of a PDF's bookmarks, or else which blocks, by their letters and numbers."""
 
 import re
 from collections.abc import Iterable, Mapping
 
+from docqa.reading.numbering import find_numbered_headings
 from docqa.reading.pdf.drafting import Draft, Style
 from docqa.reading.pdf.extracting import Bookmark, Line
 
@@ -12,8 +13,11 @@ MAX_NUMBERING = 20
 MAX_LINES = 4
 LARGER = 1.12
 """Times the size of the text."""
+SMALLER = 0.95
+"""Times the size of the text."""
+MAX_BOLD_LINES = 2
 MAX_HEADING = 200
-"""Characters; a size in which there is longer text is none of headings."""
+"""Characters; letters in which there is longer text are none of headings."""
 NO_HEADING_END = ".,;"
 
 
@@ -30,16 +34,23 @@ def match_bookmarks(pages: Mapping[int, list[Line]], bookmarks: Iterable[Bookmar
 
 
 def find_levels(drafts: list[Draft], style: Style) -> list[int | None]:
-    """Return the level of each block that is a heading, 0 for the outermost: by bookmarks, else by sizes."""
+    """Return the level of each block that is a heading, 0 the outermost: by bookmarks, else by letters and numbers."""
     if any(draft.heading for draft in drafts):
         return [draft.heading.level if draft.heading else None for draft in drafts]
-    text_sizes = {round(draft.first.size) for draft in drafts if _length(draft) > MAX_HEADING}
-    large = [is_large(draft, style) and round(draft.first.size) not in text_sizes for draft in drafts]
-    sizes = sorted({round(draft.first.size) for draft, is_large in zip(drafts, large, strict=True) if is_large})
-    levels = {size: level for level, size in enumerate(reversed(sizes))}
-    return [
-        levels[round(draft.first.size)] if is_large else None for draft, is_large in zip(drafts, large, strict=True)
-    ]
+    texts = {_letters(draft) for draft in drafts if _length(draft) > MAX_HEADING}
+    depths = find_numbered_headings([_words(draft) if _may_be_heading(draft) else "" for draft in drafts])
+    ranks: list[tuple[int, bool, int] | None] = []
+    around: dict[tuple[int, bool], int] = {}
+    for draft, depth in zip(drafts, depths, strict=True):
+        letters = _letters(draft)
+        if depth or (letters not in texts and (is_large(draft, style) or _is_bold(draft, style))):
+            # one without a number is as deep as the last one in its letters
+            around[letters] = depth or around.get(letters, 1)
+            ranks.append((*letters, -around[letters]))
+        else:
+            ranks.append(None)
+    ordered = sorted({rank for rank in ranks if rank}, reverse=True)
+    return [ordered.index(rank) if rank else None for rank in ranks]
 
 
 def _find(lines: list[tuple[int, str]], title: str, taken: Mapping[int, Bookmark]) -> list[int]:
@@ -64,7 +75,26 @@ def _length(draft: Draft) -> int:
     return sum(len(line.text) for _, line in draft.lines)
 
 
+def _words(draft: Draft) -> str:
+    return " ".join(line.text for _, line in draft.lines)
+
+
+def _letters(draft: Draft) -> tuple[int, bool]:
+    """Return the size of a block's letters, and whether they are bold."""
+    return round(draft.first.size), all(line.is_bold for _, line in draft.lines)
+
+
 def is_large(draft: Draft, style: Style) -> bool:
     """Tell whether a block is in larger letters than the text, and no sentence."""
-    is_text = draft.first.cells == 1 and not draft.is_code and any(map(str.isalpha, draft.first.text))
-    return is_text and draft.last.text[-1] not in NO_HEADING_END and draft.first.size >= LARGER * style.size
+    return _may_be_heading(draft) and draft.first.size >= LARGER * style.size
+
+
+def _is_bold(draft: Draft, style: Style) -> bool:
+    """Tell whether a block is a line or two in bold letters, not smaller than those of the text, which are not bold."""
+    is_bold = _letters(draft)[1] and not style.is_bold and draft.first.size > SMALLER * style.size
+    return is_bold and len(draft.lines) <= MAX_BOLD_LINES and draft.last.text[-1] != ":" and _may_be_heading(draft)
+
+
+def _may_be_heading(draft: Draft) -> bool:
+    is_text = not draft.first.row and not draft.is_code and any(map(str.isalpha, draft.first.text))
+    return is_text and draft.last.text[-1] not in NO_HEADING_END

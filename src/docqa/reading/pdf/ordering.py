@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import fmean
 
 from docqa.reading.pdf.extracting import CELL_GAP, LIST_MARK, Line
+from docqa.reading.pdf.rows import make_rows
 
 Gaps = list[tuple[float, float]]
 
@@ -22,7 +23,14 @@ MAX_LINES = 2_000
 """A page with more is none that people read, and finding its columns takes long."""
 WORD_GAP = 0.15
 """Ems between words; what is closer is a part of one, such as a raised letter."""
-CELL_BORDER = " | "
+MIN_ROWS = 2
+"""How many rows a table has at least; the words of a justified line may stand as far apart."""
+SAME_EDGE = 1.0
+"""Points by which the left edges of a column's lines vary at most."""
+HANGING = 0.35
+"""Ems between a line and the one that it goes on with."""
+NEAR_LINES = 12
+"""How many lines of the other columns may stand between those."""
 
 
 def order_lines(lines: list[Line]) -> list[Line]:
@@ -41,7 +49,7 @@ def _order(lines: list[Line]) -> Iterator[Line]:
         end = _beside(lines, start)
         if end - start < 2:
             end = _end_of_row(lines, start)
-            yield _join(sorted(lines[start:end], key=lambda line: line.left), " ")
+            yield _join(sorted(lines[start:end], key=lambda line: line.left))
         else:
             yield from _region(lines[start:end])
         start = end
@@ -65,19 +73,34 @@ def _end_of_row(lines: list[Line], start: int) -> int:
 def _end_of_columns(lines: list[Line], start: int) -> int:
     left = min(line.left for line in lines)
     gaps = [(left, max(line.right for line in lines))]
-    for end in range(start, len(lines)):
-        narrower = _without(gaps, lines[end])
-        if end > start and not _gutters(narrower, lines[start : end + 1]):
-            return end
-        gaps = narrower
-    return len(lines)
+    end = _end_of_row(lines, start)
+    for line in lines[start:end]:
+        gaps = _without(gaps, line)
+    if not _gutters(gaps, lines[start:end]):
+        return start + 1
+    while end < len(lines):
+        gaps = _without(gaps, lines[end])
+        if not _gutters(gaps, lines[start : end + 1]):
+            break
+        end += 1
+    return end
 
 
 def _cut_tail(lines: list[Line], start: int, end: int) -> int:
     """Leave the lines below the columns to what follows: the last that has another beside it ends them."""
-    while end - start > 2 and not _share_row(lines[end - 1], lines[end - 2]):
+    left = min(line.left for line in lines[start:end])
+    while end - start > 2 and not _share_row(lines[end - 1], lines[end - 2]) and not _hangs(lines, end - 1, left):
         end -= 1
     return end
+
+
+def _hangs(lines: list[Line], number: int, left: float) -> bool:
+    """Tell whether a line goes on with one close above it, in a column that is not the first."""
+    line = lines[number]
+    return line.left - left > line.size and any(
+        abs(line.left - above.left) < SAME_EDGE and line.top - above.bottom < HANGING * line.size
+        for above in lines[max(0, number - NEAR_LINES) : number]
+    )
 
 
 def _share_row(line: Line, other: Line) -> bool:
@@ -116,6 +139,8 @@ def _region(lines: list[Line]) -> Iterator[Line]:
 
 def _is_prose(lines: list[Line]) -> bool:
     characters = [len(line.text) for line in lines]
+    if 2 * sum(_share_row(line, below) for line, below in pairwise(lines)) > len(lines):
+        return False
     return len(lines) >= MIN_COLUMN_LINES and fmean(characters) >= MIN_COLUMN_CHARACTERS
 
 
@@ -126,27 +151,46 @@ def _rows(lines: list[Line]) -> Iterator[Line]:
             rows[-1].append(line)
         else:
             rows.append([line])
-    border = CELL_BORDER if len(rows) > 1 else " "
-    for row in rows:
-        yield _join(sorted(row, key=lambda line: line.left), border)
+    rows = [sorted(row, key=lambda line: line.left) for row in rows]
+    pieces = [_pieces(row) for row in rows]
+    if sum(len(row) > 1 for row in pieces) < MIN_ROWS:
+        yield from map(_join, rows)
+    else:
+        yield from make_rows(pieces)
+
+
+def _pieces(row: list[Line]) -> list[Line]:
+    """Join what stands too close together to be in different cells."""
+    pieces = [replace(row[0])]
+    for line in row[1:]:
+        gap = (line.left - pieces[-1].right) / line.size
+        is_marked = len(pieces) == 1 and LIST_MARK.match(row[0].text)
+        if gap > CELL_GAP and not is_marked and not _are_code(pieces[-1], line):
+            pieces.append(replace(line))
+        else:
+            _append(pieces[-1], line)
+    return pieces
+
+
+def _join(row: list[Line]) -> Line:
+    if len(row) == 1:
+        return row[0]
+    joined = replace(row[0])
+    for line in row[1:]:
+        _append(joined, line)
+    return joined
+
+
+def _append(line: Line, piece: Line) -> None:
+    if _are_code(line, piece):
+        line.text += " " * round((piece.left - line.right) / piece.pitch) + piece.text
+    else:
+        line.text += " " * (piece.left - line.right > WORD_GAP * piece.size) + piece.text
+        line.pitch = 0.0
+    line.right, line.hyphenated = piece.right, piece.hyphenated
 
 
 def _are_code(line: Line, other: Line) -> bool:
     """Tell whether all characters of both are as wide; words alone may be so by chance."""
     has_space = " " in line.text or " " in other.text
     return has_space and other.pitch > 0 and abs(line.pitch - other.pitch) < SAME_PITCH
-
-
-def _join(row: list[Line], border: str) -> Line:
-    joined = replace(row[0])
-    for cell in row[1:]:
-        gap = (cell.left - joined.right) / cell.size
-        if _are_code(joined, cell):
-            joined.text += " " * round((cell.left - joined.right) / cell.pitch) + cell.text
-            joined.right, joined.hyphenated = cell.right, cell.hyphenated
-            continue
-        is_cell = gap > CELL_GAP and border == CELL_BORDER and not LIST_MARK.match(joined.text)
-        joined.text += (border if is_cell else " " * (gap > WORD_GAP)) + cell.text
-        joined.cells += is_cell
-        joined.right, joined.pitch, joined.hyphenated = cell.right, 0.0, cell.hyphenated
-    return joined

@@ -3,16 +3,17 @@
 import ctypes
 import io
 import re
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from math import sqrt
 
 import pypdfium2.raw as pdfium
 from pypdfium2 import PdfPage
 
-from docqa.reading.pdf.extracting import Box, clean, open_pdf, read_characters
+from docqa.reading.pdf.extracting import Box, clean, has_text, open_pdf, read_characters
+from docqa.reading.pdf.tesseract import recognise_lines
 
 FINE = 100
 """Parts of a point to which places are rounded."""
@@ -26,13 +27,24 @@ SHORTEST = 12
 """Letters of the shortest piece that is searched for when words do not stand in one piece."""
 FEW = 60
 """Letters before a piece, from which its place is told."""
-
+RECOGNISING = 10.0
+"""Seconds by the clock, after which a scan is shown without marks: the process that renders has 15 for a page."""
+COLUMN_NAME = re.compile(r"(?:^|(?<=; )|(?<=\n))[^;:\n]+: ")
+"""What stands before a value in a row of a table."""
 SIGNS = r"[^\w\s]*"
 NEAR = 1.5
 """Heights of a line, the widest gap between two words that are one piece of it."""
 
 Mark = tuple[str, str]
 """Words to find on a page, after the words before them, which tell the right place from others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """The characters of a page, and a function from the first and the last of some to the places of their pieces."""
+
+    text: str
+    pieces: Callable[[int, int], list[Box]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,8 @@ def render_picture(path: str, data: bytes, page: int, marks: Sequence[Mark] = ()
         shown = pdf[page - 1]
         width, height = shown.get_size()
         scale = min(WIDEST / width, sqrt(MOST_PIXELS / (width * height)), MOST_SCALE)
-        places = [place for before, words in marks for place in _rectangles(shown, words, before)]
+        writing = _writing(shown) if marks else None
+        places = [place for before, words in marks if writing for place in _rectangles(writing, words, before)]
         return Picture(page, len(pdf), width, height, tuple(places), _image(shown, scale))
 
 
@@ -71,19 +84,46 @@ def _image(page: PdfPage, scale: float) -> bytes:
     return file.getvalue()
 
 
-def _rectangles(page: PdfPage, words: str, before: str = "") -> list[Box]:
+def _writing(page: PdfPage) -> _Writing:
+    """Read the characters of a page, or recognise them in the picture that it is."""
+    if not has_text(page):
+        return _recognise(page)
     text_page = page.get_textpage()
-    text = read_characters(text_page)
+
+    def pieces(start: int, end: int) -> list[Box]:
+        count = text_page.count_rects(start, end - start)  # which are then numbered
+        return [_place(page, text_page.get_rect(i)) for i in range(count)]
+
+    return _Writing(read_characters(text_page), pieces)
+
+
+def _recognise(page: PdfPage) -> _Writing:
+    words = [word for line in recognise_lines(page, RECOGNISING) for word in line.words]
+    starts = [0, *accumulate(len(word.text) + 1 for word in words)]
+
+    def pieces(start: int, end: int) -> list[Box]:
+        first, last = bisect_right(starts, start) - 1, bisect_left(starts, end)
+        return [word.box for word in words[first:last]]
+
+    return _Writing(" ".join(word.text for word in words), pieces)
+
+
+def _rectangles(writing: _Writing, words: str, before: str = "") -> list[Box]:
+    text = writing.text
     letters = [(letter, i) for i, character in enumerate(text) for letter in _letters(character)]
     wanted = "".join(_letters(words))
-    found = list(_find("".join(letter for letter, _ in letters), wanted, "".join(_letters(before))))
+    on_page = "".join(letter for letter, _ in letters)
+    found = list(_find(on_page, wanted, "".join(_letters(before))))
+    if 2 * sum(end - start for start, end in found) < len(wanted):
+        # a row of a table names its columns, whose names need not stand on this page, nor beside the values
+        wanted = "".join(_letters(COLUMN_NAME.sub(" ", words)))
+        found = list(_find(on_page, wanted, "".join(_letters(COLUMN_NAME.sub(" ", before)))))
     if 2 * sum(end - start for start, end in found) < len(wanted):
         return []  # so few of the words may stand there by chance
     rectangles: list[Box] = []
     for one, other in found:
         start, end = _with_signs(text, letters[one][1], letters[other - 1][1] + 1, words)
-        pieces = text_page.count_rects(start, end - start)  # which are then numbered
-        rectangles += [_place(page, text_page.get_rect(i)) for i in range(pieces)]
+        rectangles += writing.pieces(start, end)
     return _join(rectangles)
 
 
