@@ -5,13 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 READING_PEERS := .venv-reading-peers
+AUDIT := .venv-audit
 FIGURES := build/benchmarks.json
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+COMPILE = $(AUDIT)/bin/uv pip compile pyproject.toml audit/build.txt --constraint constraints.txt --universal \
+	--python-version 3.11 --no-config --generate-hashes --no-annotate --quiet --custom-compile-command 'make lock'
 
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install chat sync test lint types unit browser tesseract bench-quality bench-peers bench-reading clean
+.PHONY: help install chat sync test lint types unit browser tesseract bench-quality bench-peers bench-reading lock \
+	install-locked audit clean
 
 help:
 	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
@@ -21,6 +26,9 @@ help:
 	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
 	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
 	@echo "make bench-reading  measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
+	@echo "make lock           write the exact versions and hashes of all libraries anew, after a change of the ranges"
+	@echo "make install-locked make the environment from exactly these"
+	@echo "make audit          look up known vulnerabilities and check the licences (needs a network; no part of make test)"
 	@echo "make clean          remove the environments and the caches; corpus/ and embeddings/ stay"
 
 install: $(VENV)/installed
@@ -83,5 +91,29 @@ $(READING_PEERS)/installed: benchmarks/reading-peers-requirements.txt constraint
 bench-reading: $(VENV)/installed-dev $(READING_PEERS)/installed
 	$(BIN)/python benchmarks/reading.py --peers $(READING_PEERS)/bin/python --store build/reading
 
+$(AUDIT)/installed: audit/requirements.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --requirement $<
+	@touch $@
+
+# Versions that still fit the ranges stay as they are; remove the two files first to take the newest.
+lock: $(AUDIT)/installed
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --excludes audit/excluded.txt --output-file requirements-cpu.lock
+
+install-locked:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/installed
+
+audit: $(AUDIT)/installed $(VENV)/installed-dev
+	@mkdir -p build
+	@rm -f build/vulnerabilities.json
+	-$(AUDIT)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip --progress-spinner off \
+		--format json --output build/vulnerabilities.json 2>/dev/null
+	$(AUDIT)/bin/pip-licenses --python $(BIN)/python --format json --output-file build/licences.json
+	$(AUDIT)/bin/python audit/check.py build/vulnerabilities.json build/licences.json
+
 clean:
-	rm -rf $(VENV) $(PEERS) $(READING_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(AUDIT) $(PEERS) $(READING_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis

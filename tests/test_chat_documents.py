@@ -118,7 +118,7 @@ def test_hostile_names_and_titles_stay_words():
         CorpusDiff((f"new {HOSTILE}",), (), (), ()),
     )
     reading = Reading(render_listing(hostile))
-    assert reading.tags() <= {"section", "p", "ul", "li", "div", "span", "button", "h3"}
+    assert reading.tags() <= {"section", "p", "ul", "li", "div", "span", "bdi", "button", "h3"}
     assert reading.attributes("data-path") == [f"{HOSTILE}.<b>", f"new {HOSTILE}"]
     assert reading.text.count(HOSTILE) == 6
 

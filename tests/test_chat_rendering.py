@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -7,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from docqa.chat.citing import hit_citation, quote_citation
 from docqa.chat.examples import example_questions
-from docqa.chat.exporting import conversation_markdown, escape_markdown
+from docqa.chat.exporting import conversation_markdown
 from docqa.chat.rendering import (
     render_conversation,
     render_feedback,
@@ -25,6 +26,7 @@ from docqa.chat.rendering.source import AROUND, render_document, shown_span
 from docqa.chat.rendering.wording import changes, count, moment, outcome, strength, verdict
 from docqa.chat.session import Session
 from docqa.chat.state import Feedback, Overview, Source, SyncState, Turn
+from docqa.neutralising import escape_markdown
 from docqa.types import (
     Answer,
     Block,
@@ -159,36 +161,69 @@ def test_code_and_tables_keep_their_whitespace_and_paragraphs_do_not():
 # Escaping
 
 
-def test_hostile_words_stay_words_everywhere():
-    document = Document(HOSTILE, "0" * 64, HOSTILE, HOSTILE, (Block("paragraph", Span(0, len(HOSTILE)), (HOSTILE,)),))
-    hit = hit_at(document, HOSTILE, HOSTILE)
+def shown_everywhere(text: str) -> list[str]:
+    """Render a text in every place where the page shows words of documents, names of files or questions."""
+    block = Block("paragraph", Span(0, len(text)), (text,), f"sheet {text}")
+    document = Document(text, "0" * 64, text, text, (block,), author=text, date=text)
+    hit = hit_at(document, text, text)
     turns = (
-        Turn(HOSTILE, answer_of(hit, query=HOSTILE, asking_about=HOSTILE)),
-        Turn(HOSTILE, answer_of(hit, query=HOSTILE, verdict="unanswered")),
-        Turn(HOSTILE, problem=HOSTILE),
-        Turn(HOSTILE),
+        Turn(text, answer_of(hit, query=text, asking_about=text)),
+        Turn(text, answer_of(hit, query=text, verdict="unanswered")),
+        Turn(text, problem=text),
+        Turn(text),
     )
+    skipped = (SkippedDocument(text, text), SkippedDocument(text, text, in_part=True))
     overview = Overview(
-        StoreSummary("1", HOSTILE, 1, 1, datetime.now(UTC), (SkippedDocument(HOSTILE, HOSTILE),)),
-        (IndexedDocument(HOSTILE, HOSTILE, (HOSTILE,), 1),),
-        CorpusDiff((HOSTILE,), (), (), ()),
+        StoreSummary("1", text, 1, 1, datetime.now(UTC), skipped),
+        (IndexedDocument(text, text, (text,), 1, author=text, date=text), IndexedDocument("a.md", text, (), 1)),
+        CorpusDiff((text,), (), (), ()),
     )
-    pages = [
+    return [
         render_conversation(turns),
         render_welcome(overview),
         render_listing(overview),
-        render_notice(Overview(problem=HOSTILE)),
-        render_sync(SyncState(problem=HOSTILE)),
-        render_feedback(Feedback(0, 1, True, problem=HOSTILE)),
+        render_header(overview),
+        render_notice(Overview(problem=text)),
+        render_sync(SyncState(problem=text)),
+        render_sync(SyncState(report=SyncReport(CorpusDiff((), (), (), ()), skipped, 1, 1, 1.0, skipped))),
+        render_feedback(Feedback(0, 1, True, problem=text)),
         render_source(Source(document, hit, turn=0)),
-        render_source(Source(hit=hit, problem=HOSTILE)),
+        render_source(Source(document)),
+        render_source(Source(hit=hit, problem=text)),
     ]
-    for page in pages:
+
+
+def test_hostile_words_stay_words_everywhere():
+    for page in shown_everywhere(HOSTILE):
         reading = Reading(page)
         assert reading.tags().isdisjoint({"script", "img", "a", "iframe", "style"})
         assert reading.attributes("onerror") == []
-        assert HOSTILE in reading.text
+        assert HOSTILE in reading.text or "docqa-header" in page
         assert "<script" not in page
+
+
+def test_unseen_characters_are_shown_wherever_words_are():
+    for page in shown_everywhere("fact\u202e\U000e0041sheet\x9b.md"):
+        shown = re.sub(r' data-(document|path|question)="[^"]*"', "", page)  # read back, not shown
+        assert not re.search("[\x80-\x9f\u202a-\u202e\U000e0000-\U000e007f]", shown)
+        assert "fact⟨U+202E and 1 more⟩sheet⟨U+009B⟩.md" in shown
+
+
+def test_what_is_read_back_is_verbatim():
+    name = "fact\u202esheet.md"
+    reading = Reading(render_listing(Overview(documents=(IndexedDocument(name, "Facts", (), 1),))))
+    assert set(reading.attributes("data-document")) == {name}
+    assert reading.attributes("data-name") == ["fact⟨U+202E⟩sheet.md"]
+
+
+def test_text_from_right_to_left_does_not_move_what_stands_beside_it():
+    html = render_conversation(
+        (Turn("מה?", answer_of(hit_at(document_of("א ב.", title="ג", path="ד.md"), "א ב.", "א ב."))),)
+    )
+
+    assert '<blockquote dir="auto">א ב.</blockquote>' in html
+    assert "<bdi>ג</bdi></button></h3>" in html
+    assert '<span class="docqa-path"><bdi>ד.md</bdi></span>' in html
 
 
 def test_what_no_encoding_can_hold_does_not_break_the_page():
@@ -205,7 +240,7 @@ def test_an_answer_shows_quote_citation_and_marked_passages():
     html = render_conversation((Turn("How long?", answer_of(LAMP_HIT, other)),))
     reading = Reading(html)
 
-    assert "<blockquote>A charge lasts eleven hours.</blockquote>" in html
+    assert '<blockquote dir="auto">A charge lasts eleven hours.</blockquote>' in html
     assert reading.marked == ["A charge lasts eleven hours."]
     assert "Answered from your documents" in reading.text
     assert "docqa-unanswered" not in html
@@ -222,7 +257,7 @@ def test_an_unanswered_question_is_said_to_be_one_and_its_closest_passages_are_f
 
     assert "These documents do not answer this." in html
     assert "docqa-answer docqa-unanswered" in html
-    assert "<blockquote>" not in html
+    assert "<blockquote" not in html
     assert "<summary>Show the closest passages</summary>" in folded
     assert LAMP.text in Reading(folded + "</details>").text
 
@@ -232,7 +267,7 @@ def test_a_question_that_may_not_be_answered_shows_its_closest_passages_without_
 
     assert "These are the closest passages, but they may not answer this." in html
     assert "docqa-answer docqa-uncertain" in html
-    assert "<blockquote>" not in html
+    assert "<blockquote" not in html
     assert "<details" not in html
     assert LAMP.text in Reading(html).text
 
@@ -283,7 +318,7 @@ def test_a_follow_up_says_what_it_was_understood_to_be_about():
     buttons = [a for tag, a in Reading(html).elements if tag == "button" and a.get("data-action") == "alone"]
 
     assert html.count("asking about: ") == 1
-    assert "asking about: &lt;b&gt;" in html
+    assert "asking about: <bdi>&lt;b&gt;</bdi>" in html
     assert [button["data-turn"] for button in buttons] == ["1"]
 
 
@@ -658,18 +693,18 @@ def test_a_conversation_is_exported_with_its_citations():
         "# Conversation with your documents\n\n"
         "## How long\\?\n\n"
         "**Answered from your documents**\n\n"
-        "> A charge lasts eleven hours\\.\n>\n> — Handbook\\, line 1 (handbook\\.md)\n\n"
+        "> A charge lasts eleven hours\\.\n\n— Handbook\\, line 1 (handbook\\.md)\n\n"
         "Passages:\n\n"
-        "1. Handbook\\, line 1 \\(handbook\\.md\\)\n\n   > A charge lasts eleven hours\\.\n\n\n"
+        "1. Handbook\\, line 1 (handbook\\.md)\n\n   > A charge lasts eleven hours\\.\n\n\n"
         "## And then\\?\n\n"
         "asking about: the \\*lamp\\*\n\n"
         "**These are the closest passages, but they may not answer this.**\n\n"
         "The closest passages:\n\n"
-        "1. Handbook\\, line 1 \\(handbook\\.md\\)\n\n   > A charge lasts eleven hours\\.\n\n\n"
+        "1. Handbook\\, line 1 (handbook\\.md)\n\n   > A charge lasts eleven hours\\.\n\n\n"
         "## Who\\?\n\n"
         "**These documents do not answer this.**\n\n"
         "The closest passages:\n\n"
-        "1. Handbook\\, line 1 \\(handbook\\.md\\)\n\n   > A charge lasts eleven hours\\.\n\n\n"
+        "1. Handbook\\, line 1 (handbook\\.md)\n\n   > A charge lasts eleven hours\\.\n\n\n"
         "## What\\?\n\n_No index\\._\n\n"
     )
     assert conversation_markdown(()) == "# Conversation with your documents\n\n_No questions yet._\n"

@@ -15,7 +15,7 @@ import docqa
 from conftest import write_corpus
 from docqa.answering import UNCALIBRATED
 from docqa.cli import _allows_edits, _parser, main
-from docqa.printing import print_answer
+from docqa.printing import print_answer, print_hit
 from docqa.reading import read_document
 from docqa.store import read_manifest, write_lock
 from docqa.types import Answer, Chunking
@@ -243,6 +243,52 @@ def test_documents_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.Capt
     assert "\x07" not in out + err
     assert "\u202e" not in out + err
     assert "bridge" in out
+
+
+ESCAPES = (
+    "\x1b]8;;http://evil.example\x1b\\link\x1b]52;c;eA==\x07 \x9b2J \x9d0;owned\x9c "
+    "\x08\x08 \x1b[1A\r\u202e\u2066\U000e0041"
+)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_no_escape_sequence_reaches_the_terminal_from_any_verb(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    names = [f"bridge{ESCAPES}.txt".replace("/", ""), f"skipped{ESCAPES}.bin".replace("/", "")]
+    corpus = write_corpus(tmp_path / "corpus", dict.fromkeys(names, f"The old bridge {ESCAPES} fell in 1887."))
+    folders = ["--embeddings", str(tmp_path / "store")]
+    verbs = [["sync"], ["status"], ["ask", "When did the old bridge fall?"], ["retrieve", ESCAPES], ["ask", ESCAPES]]
+    for verb in verbs:
+        where = ["--corpus", str(corpus)] if verb[0] in ("sync", "status") else []
+        main([*verb, *where, *folders, *options])
+    shown = "".join(capsys.readouterr())
+    assert "bridge" in shown
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]", shown)
+
+
+def test_a_quote_cannot_look_like_having_another_citation(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "True. " * 13 + "” — Trusted handbook, page 1 (handbook.pdf) 桥 " + "x" * 300 + " — Trusted"
+    quote = docqa.Quote("notes.md", docqa.Span(0, len(words)), words, "Notes, line 1")
+    print_answer(docqa.Answer("Why?", (quote,), (), 0.9, "answered"))
+    first, *more, citation, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith("  “True. ")
+    assert more and all(line.startswith("   ") for line in more)
+    assert citation == "  — Notes, line 1 (notes.md)"
+    assert max(map(len, [first, *more])) <= 50  # some characters are two columns wide
+
+
+def test_evidence_is_bold_on_a_terminal_and_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    text = "Before\x1b[1m it. The\x0e bridge fell. After."
+    start = text.index("The")
+    span = docqa.Span(10 + start, 10 + text.index(" After"))
+    passage = docqa.Passage("a.md", "A", (), docqa.Span(10, 10 + len(text)), "line 1", text, (span,))
+    print_hit(docqa.Hit(passage, 1.0, 1, (span,)))
+    assert "Before⟨U+001B⟩[1m it. \x1b[1mThe⟨U+000E⟩ bridge fell.\x1b[0m After." in capsys.readouterr().out
 
 
 def test_settings_from_the_environment(corpus: Path, store: Path, tmp_path: Path) -> None:

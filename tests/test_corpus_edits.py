@@ -108,6 +108,30 @@ def test_whatever_its_name_a_document_lands_in_the_corpus_or_nowhere(name: str) 
             assert files(Path(place)) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("CON.md", "_CON.md"),
+        ("aux.tar.md", "_aux.tar.md"),
+        ("LPT1 .txt", "_LPT1.txt"),
+        ("C:\\Windows\\notes.md", "notes.md"),
+        ("..\\..\\out\\notes.md", "notes.md"),
+        ("a:stream.md", "a_stream.md"),
+        ("invoice\u202efdp.md", "invoicefdp.md"),
+        ("a\nb\rc.md", "a b c.md"),
+        ("\u2066.md\u2069/..\u200b/x.md", "x.md"),
+        ("\uff0e\uff0e\u2215x.md", "\uff0e\uff0e\u2215x.md"),
+        ("fil\u3164ler.md", "filler.md"),
+    ],
+)
+def test_an_odd_name_is_made_one_that_every_system_takes_and_everyone_can_read(
+    folder: Path, name: str, path: str
+) -> None:
+    before = files(folder.parent)
+    assert add(folder, name) == path
+    assert files(folder.parent) == before | {f"corpus/{path}": "words"}
+
+
 def test_a_corpus_that_is_a_link_is_added_to(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "linked").symlink_to(folder)
     assert add(tmp_path / "linked", "b.md") == "b.md"

@@ -27,6 +27,7 @@ NAMES = st.one_of(
         ("a\nb\tc.md", "a b c.md"),
         ("invoice\u202efdp.md", "invoicefdp.md"),
         ("zero\u200bwidth\ufeff.md", "zerowidth.md"),
+        ("fil\u3164ler\u115f\ufe0f\U000e0041.md", "filler.md"),
         ("e\u0301.md", "é.md"),
         (".hidden.md", "hidden.md"),
         ("...md", "md"),

@@ -12,6 +12,7 @@ from docqa import errors
 PACKAGE = Path(docqa.__file__).parent
 
 LAYERS = [
+    {"neutralising"},
     {"arrays", "durable", "types", "errors", "machine", "naming"},
     {"bm25", "chunking", "corpus", "embedding", "feedback", "matching", "reading", "serialising", "terms"},
     {"nearest", "texts", "unfinished"},

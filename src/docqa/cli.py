@@ -17,6 +17,7 @@ import docqa
 from docqa.answering import ANSWERED_FROM
 from docqa.chunking import DEFAULT_CHUNKING
 from docqa.errors import CorpusError, DocqaError, StoreError
+from docqa.neutralising import printable, printable_name
 from docqa.printing import (
     describe_previous,
     describe_report,
@@ -25,7 +26,6 @@ from docqa.printing import (
     print_hit,
     print_json,
     print_skipped,
-    printable,
 )
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
 from docqa.store import TEXTS_FILE, check, read_manifest, read_previous, roll_back, verify
@@ -111,7 +111,7 @@ def status(options: argparse.Namespace) -> int:
         if previous:
             print(f"previous   {describe_previous(previous)}")
         for skipped in summary.skipped:
-            print(f"{skipped.state:<10} {printable(skipped.path)}: {printable(skipped.reason)}")
+            print(f"{skipped.state:<10} {printable_name(skipped.path)}: {printable(skipped.reason)}")
         print_diff(diff)
     return STALE if diff else 0
 

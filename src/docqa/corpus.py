@@ -93,13 +93,24 @@ def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, 
 def read_bytes(corpus_dir: Path, path: str) -> bytes:
     """Read one file of the corpus.
 
+    Its folders are entered one by one and no link is followed, so that no path leads out of the corpus, whatever has
+    taken the place of a file since it was listed.
+
     Raises:
-        DocumentReadError: it is empty, too large, gone, or the system refuses.
+        DocumentReadError: it is empty, too large, gone, no regular file, behind a link, or the system refuses.
     """
-    with _translated(path):
-        size = (corpus_dir / path).stat().st_size
-        data = (corpus_dir / path).read_bytes() if size <= MAX_BYTES else None
-    reason = _why_not_kept(size if data is None else len(data))
+    if not _is_path(path):
+        raise DocumentReadError(path, "that is no document's path")
+    with _translated(path), ExitStack() as stack:
+        *folders, name = path.split("/")
+        # a pipe would otherwise keep us waiting for someone who writes to it
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        file = stack.enter_context(os.fdopen(os.open(name, flags, dir_fd=_enter_all(stack, corpus_dir, folders)), "rb"))
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise DocumentReadError(path, "not a regular file")
+        data = file.read(MAX_BYTES + 1) if found.st_size <= MAX_BYTES else None
+    reason = _why_not_kept(found.st_size if data is None else len(data))
     if data is None or reason:
         raise DocumentReadError(path, reason)
     return data
@@ -154,12 +165,10 @@ def remove_document(corpus_dir: Path, path: str) -> None:
         DocumentEditError: there is no such file, or the system refuses.
     """
     *folders, name = path.split("/")
-    if "\0" in path or any(not part or part.startswith(".") for part in (*folders, name)):
+    if not _is_path(path):
         raise DocumentEditError("remove", path, "that is no document's path")
     with _editing("remove", path), ExitStack() as stack:
-        here = _enter(stack, corpus_dir)
-        for folder in folders:
-            here = _enter(stack, folder, within=here)
+        here = _enter_all(stack, corpus_dir, folders)
         # the system may take another spelling for the same name
         if name not in os.listdir(here):  # noqa: PTH208
             raise DocumentEditError("remove", path, "it is not there any more")
@@ -168,6 +177,11 @@ def remove_document(corpus_dir: Path, path: str) -> None:
         os.unlink(name, dir_fd=here)
         with suppress(OSError):  # it is gone, whether or not the system can be told to hurry
             os.fsync(here)
+
+
+def _is_path(path: str) -> bool:
+    """Tell whether a path can be a document's: relative, straight down, and nothing hidden on it."""
+    return "\0" not in path and all(part and not part.startswith(".") for part in path.split("/"))
 
 
 def _why_not_read(path: str, suffixes: frozenset[str]) -> str:
@@ -230,6 +244,14 @@ def _put_in_place(beside: Path, file: Path) -> None:
             raise
 
 
+def _enter_all(stack: ExitStack, corpus_dir: Path, folders: Iterable[str]) -> int:
+    """Open the corpus folder and, from each, the next of some folders; the last one is given."""
+    here = _enter(stack, corpus_dir)
+    for folder in folders:
+        here = _enter(stack, folder, within=here)
+    return here
+
+
 def _enter(stack: ExitStack, folder: str | Path, *, within: int | None = None) -> int:
     """Open a folder until the stack is left; one within another is no link, the corpus folder itself may be one."""
     flags = os.O_RDONLY | os.O_DIRECTORY | (os.O_NOFOLLOW if within is not None else 0)
@@ -269,7 +291,9 @@ def _translated(path: str) -> Iterator[None]:
     except FileNotFoundError as exc:
         raise DocumentReadError(path, "the file vanished while it was read; sync again") from exc
     except OSError as exc:
-        raise DocumentReadError(path, f"the system refuses: {exc.strerror}") from exc
+        behind_link = exc.errno in (errno.ELOOP, errno.ENOTDIR)
+        reason = REFUSALS[errno.ELOOP] if behind_link else f"the system refuses: {exc.strerror}"
+        raise DocumentReadError(path, reason) from exc
 
 
 def _walk(corpus_dir: Path) -> Iterator[tuple[str, str]]:

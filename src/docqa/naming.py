@@ -4,8 +4,11 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
+from docqa.neutralising import IGNORABLE
+
 LONGEST_NAME = 200
 """Bytes of a new file's name: systems allow 255, and a number may have to be added."""
+UNSEEN = re.compile(f"[{IGNORABLE}]")
 NOT_IN_NAMES = re.compile(r'[<>:"|?*]')
 RESERVED_NAME = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE)
 """What Windows does not allow, so that a corpus can be copied there."""
@@ -13,7 +16,7 @@ RESERVED_NAME = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9
 
 def safe_name(name: str) -> str:
     """Make a file name of what someone says is one: no folder, nothing invisible, nothing that a system reserves."""
-    last = re.split(r"[/\\]", name)[-1]
+    last = UNSEEN.sub("", re.split(r"[/\\]", name)[-1])
     visible = [" " if one.isspace() else one for one in last if one.isspace() or unicodedata.category(one)[0] != "C"]
     plain = unicodedata.normalize("NFC", " ".join("".join(visible).split()))
     plain = NOT_IN_NAMES.sub("_", plain).lstrip(". ")

@@ -1,25 +1,25 @@
 """Printing: what the command line shows of answers, passages and syncs; document text cannot steer the terminal."""
 
-import json
 import os
-import re
 import shutil
 import sys
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from unicodedata import east_asian_width
 
 from docqa.answering import UNCALIBRATED, VERDICTS
+from docqa.neutralising import dump_json, neutral, one_line, printable, printable_name
 from docqa.types import Answer, CorpusDiff, Hit, Passage, Span, StoreSummary, SyncReport
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What a document could steer a terminal with: control and bidirectional formatting characters."""
+MARKS = str.maketrans({"\x0e": BOLD, "\x0f": PLAIN})
+"""How bold is said until lines are divided: in one character each, which neutral text has none of."""
 
 
 def print_json(value: object) -> None:
     """Print a value as JSON."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(dump_json(value))
 
 
 def print_answer(answer: Answer) -> None:
@@ -33,14 +33,15 @@ def print_answer(answer: Answer) -> None:
             print_hit(hit)
         return
     for quote in answer.quotes:
-        print(_wrap(f"“{printable(quote.text)}”"))
-        print(f"  — {printable(quote.citation)} ({printable(quote.document)})\n")
+        # further in than the citation, so that no quote can look like having another one
+        print(_wrap(f"“{neutral(quote.text)}”", hang="   "))
+        print(f"  — {printable(quote.citation)} ({printable_name(quote.document)})\n")
 
 
 def print_hit(hit: Hit) -> None:
     """Print a passage, its evidence in bold on a terminal."""
     passage = hit.passage
-    print(f"{hit.rank}. {printable(passage.title)}, {printable(passage.locator)} ({printable(passage.document)})")
+    print(f"{hit.rank}. {printable(passage.title)}, {printable(passage.locator)} ({printable_name(passage.document)})")
     print(_wrap(_marked(passage, hit.evidence)) + "\n")
 
 
@@ -62,7 +63,7 @@ def describe_previous(summary: StoreSummary) -> str:
 def print_skipped(report: SyncReport) -> None:
     """Print the files that are skipped or read in part, and why, to stderr; those known before are only counted."""
     for skipped in report.newly_skipped:
-        print(f"{skipped.state} {printable(skipped.path)}: {printable(skipped.reason)}", file=sys.stderr)
+        print(f"{skipped.state} {printable_name(skipped.path)}: {printable(skipped.reason)}", file=sys.stderr)
     known = sorted(set(report.skipped) - set(report.newly_skipped), key=lambda one: one.in_part)
     if known:
         counts = Counter(one.state for one in known).items()
@@ -74,28 +75,27 @@ def print_diff(diff: CorpusDiff) -> None:
     """Print how the corpus differs from the index."""
     for word, paths in (("added", diff.added), ("changed", diff.changed), ("removed", diff.removed)):
         for path in paths:
-            print(f"{word:<10} {printable(path)}")
+            print(f"{word:<10} {printable_name(path)}")
     if diff:
         print("the index is stale; run 'docqa sync'", file=sys.stderr)
 
 
-def printable(text: str) -> str:
-    """Replace what could steer a terminal; the length stays the same."""
-    return CONTROL.sub("\ufffd", text).replace("\n", " ")
-
-
 def _marked(passage: Passage, evidence: Sequence[Span]) -> str:
     """Set the evidence in bold on a terminal that allows it."""
-    text = printable(passage.text)  # of the same length
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return text
-    for span in sorted(evidence, reverse=True):
-        start, end = span.start - passage.span.start, span.end - passage.span.start
-        text = text[:start] + BOLD + text[start:end] + PLAIN + text[end:]
-    return text
+        return neutral(passage.text)
+    shown, end = "", passage.span.start
+    for span in sorted(evidence):
+        before, within = passage.quote(Span(end, span.start)), passage.quote(span)
+        shown += f"{neutral(before)}\x0e{neutral(within)}\x0f"
+        end = span.end
+    return shown + neutral(passage.quote(Span(end, passage.span.end)))
 
 
-def _wrap(text: str) -> str:
+def _wrap(text: str, *, hang: str = "  ") -> str:
+    """Divide a text into lines that begin with spaces, whatever its words are."""
     width = min(100, shutil.get_terminal_size().columns)
-    lines = textwrap.wrap(" ".join(text.split()), width - 2, break_long_words=False, break_on_hyphens=False)
-    return textwrap.indent("\n".join(lines), "  ")
+    if any(east_asian_width(character) in "WF" for character in text):
+        width //= 2  # each of them is two columns wide
+    lines = textwrap.wrap(one_line(text), width, initial_indent="  ", subsequent_indent=hang, break_on_hyphens=False)
+    return "\n".join(lines).translate(MARKS)

@@ -1,5 +1,6 @@
 """Citations as plain text, for the clipboard: quote, title, locator, path."""
 
+from docqa.neutralising import neutral, neutral_name, one_line
 from docqa.types import Answer, Hit, Quote
 
 
@@ -19,12 +20,12 @@ def quoted_evidence(hit: Hit) -> str:
 def hit_citation(hit: Hit) -> str:
     """Return a hit's evidence with its title, locator and path."""
     passage = hit.passage
-    return f"“{quoted_evidence(hit)}” — {one_line(passage.title)}, {passage.locator} ({passage.document})"
+    return _citation(quoted_evidence(hit), f"{passage.title}, {passage.locator}", passage.document)
 
 
 def quote_citation(quote: Quote) -> str:
     """Return a quote with its citation and path."""
-    return f"“{one_line(quote.text)}” — {one_line(quote.citation)} ({quote.document})"
+    return _citation(quote.text, quote.citation, quote.document)
 
 
 def cited_hit(answer: Answer, quote: Quote) -> Hit | None:
@@ -32,9 +33,8 @@ def cited_hit(answer: Answer, quote: Quote) -> Hit | None:
     return next((hit for hit in answer.hits if _holds(hit, quote)), None)
 
 
-def one_line(text: str) -> str:
-    """Return a text with every run of whitespace made one space."""
-    return " ".join(text.split())
+def _citation(words: str, place: str, path: str) -> str:
+    return f"“{one_line(neutral(words))}” — {one_line(neutral(place))} ({one_line(neutral_name(path))})"
 
 
 def _holds(hit: Hit, quote: Quote) -> bool:

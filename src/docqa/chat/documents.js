@@ -22,7 +22,7 @@ function actOnDocuments(action, target) {
   if (action === 'view') show(target.dataset.view);
   else if (action === 'choose') element.querySelector('input[type=file]').click();
   else if (action === 'clear') clearUploads();
-  else if (action === 'confirm') confirmRemoval(target.dataset.document);
+  else if (action === 'confirm') confirmRemoval(target.dataset);
 }
 
 // Sending files, one after the other.
@@ -73,7 +73,7 @@ function showUpload(file) {
   const item = document.createElement('li');
   const name = document.createElement('span');
   name.className = 'docqa-upload-name';
-  name.textContent = file.name.replace(/\p{C}/gu, ''); // no letter of it may turn the others round
+  name.textContent = file.name.replace(/[\p{C}\p{Default_Ignorable_Code_Point}]/gu, ''); // no letter of it may turn the others round
   const bar = document.createElement('progress');
   bar.setAttribute('aria-label', `Sending ${file.name}`);
   const state = document.createElement('span');
@@ -112,10 +112,11 @@ function takeDrops(zone) {
 
 // Removing.
 
-function confirmRemoval(path) {
+function confirmRemoval({document: path, name}) {
   const dialog = document.querySelector('.docqa-confirm');
-  dialog.querySelector('strong').textContent = path;
+  dialog.querySelector('strong').textContent = name;
   dialog.dataset.document = path;
+  dialog.dataset.name = name;
   dialog.returnValue = '';
   dialog.showModal();
 }
@@ -123,7 +124,7 @@ function confirmRemoval(path) {
 function removeConfirmed(dialog) {
   if (dialog.returnValue !== 'remove') return;
   trigger('remove', {document: dialog.dataset.document});
-  announce(`Removing ${dialog.dataset.document}`);
+  announce(`Removing ${dialog.dataset.name}`);
   home().focus();
 }
 

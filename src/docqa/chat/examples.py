@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 
-from docqa.chat.citing import one_line
+from docqa.neutralising import one_line
 from docqa.types import IndexedDocument
 
 MOST_EXAMPLES = 4

@@ -1,14 +1,13 @@
 """A conversation as Markdown. Words that come from documents or questions are escaped: they stay words."""
 
-import re
 from collections.abc import Iterator
 
-from docqa.chat.citing import one_line, quoted_evidence
+from docqa.chat.citing import quoted_evidence
 from docqa.chat.rendering.wording import verdict
 from docqa.chat.state import Conversation, Turn
+from docqa.neutralising import escape_markdown, neutral, neutral_name
 from docqa.types import Answer, Hit, Quote
 
-PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 EMPTY = "_No questions yet._\n"
 
 
@@ -16,11 +15,6 @@ def conversation_markdown(conversation: Conversation) -> str:
     """Write a conversation as a Markdown document with its quotes, passages and citations."""
     turns = "\n".join(_turn(turn) for turn in conversation) or EMPTY
     return f"# Conversation with your documents\n\n{turns}"
-
-
-def escape_markdown(text: str) -> str:
-    """Return a text that Markdown shows as it is: one line, every ASCII punctuation character escaped."""
-    return PUNCTUATION.sub(r"\\\1", one_line(text))
 
 
 def _turn(turn: Turn) -> str:
@@ -45,15 +39,20 @@ def _answer_parts(answer: Answer) -> Iterator[str]:
 
 
 def _quote(quote: Quote) -> str:
-    return f"{_quoted(quote.text)}\n>\n> — {escape_markdown(quote.citation)} ({escape_markdown(quote.document)})"
+    # outside of the block, which no quote can leave, so that none can look like having another citation
+    return f"{_quoted(quote.text)}\n\n— {escape_markdown(quote.citation)} ({_name(quote.document)})"
 
 
 def _hit(hit: Hit) -> str:
     passage = hit.passage
-    citation = escape_markdown(f"{passage.title}, {passage.locator} ({passage.document})")
+    citation = f"{escape_markdown(f'{passage.title}, {passage.locator}')} ({_name(passage.document)})"
     evidence = _quoted(quoted_evidence(hit)).replace("\n", "\n   ")
     return f"{hit.rank}. {citation}\n\n   {evidence}"
 
 
 def _quoted(text: str) -> str:
-    return "\n".join(f"> {escape_markdown(line)}" for line in text.strip().splitlines())
+    return "\n".join(f"> {escape_markdown(line)}" for line in neutral(text).strip().split("\n"))
+
+
+def _name(path: str) -> str:
+    return escape_markdown(neutral_name(path))

@@ -2,9 +2,10 @@
 
 from docqa.answering import UNCALIBRATED
 from docqa.chat.citing import cited_hit, hit_citation, quote_citation
-from docqa.chat.rendering.marking import escape, mark_passage
+from docqa.chat.rendering.marking import mark_passage
 from docqa.chat.rendering.wording import count, strength, summary, verdict
 from docqa.chat.state import Conversation, Turn, Vote
+from docqa.neutralising import escape, isolate, isolate_name
 from docqa.types import Answer, Hit, Quote
 
 MOST_TURNS = 20
@@ -51,8 +52,8 @@ def _turn(turn: Turn, number: int, vote: Vote) -> str:
     state = "pending" if turn.pending else "done"
     return (
         f'<article class="docqa-turn" data-turn="{number}" data-state="{state}">'
-        f'<h2 class="docqa-question" tabindex="-1"><span class="docqa-unseen">You asked: </span>{escape(turn.question)}'
-        f"</h2>{_reply(turn, number, vote)}</article>"
+        f'<h2 class="docqa-question" tabindex="-1"><span class="docqa-unseen">You asked: </span>'
+        f"{isolate(turn.question)}</h2>{_reply(turn, number, vote)}</article>"
     )
 
 
@@ -70,7 +71,7 @@ def _about(answer: Answer, number: int) -> str:
     if not answer.asking_about:
         return ""
     return (
-        f'<p class="docqa-about"><span>asking about: {escape(answer.asking_about)}</span> '
+        f'<p class="docqa-about"><span>asking about: {isolate(answer.asking_about)}</span> '
         f'<button type="button" class="docqa-quiet" data-action="alone" data-turn="{number}">Ask it on its own</button>'
         "</p>"
     )
@@ -90,12 +91,12 @@ def _answer(answer: Answer, number: int, cards: str) -> str:
 
 
 def _quote(quote: Quote, hit: Hit | None, number: int) -> str:
-    citation = escape(quote.citation)
+    citation = isolate(quote.citation)
     if hit:
         label = f'<span class="docqa-rank" aria-hidden="true">{hit.rank}</span>{citation}'
         citation = f'<button type="button" class="docqa-link" {_opens(hit, number)}>{label}</button>'
     return (
-        f'<figure class="docqa-quote"><blockquote>{escape(quote.text)}</blockquote>'
+        f'<figure class="docqa-quote"><blockquote dir="auto">{escape(quote.text)}</blockquote>'
         f"<figcaption>{citation}{render_copy(quote_citation(quote))}</figcaption></figure>"
     )
 
@@ -105,11 +106,11 @@ def _card(hit: Hit, answer: Answer, number: int, vote: bool | None) -> str:
     return (
         f'<li class="docqa-card" {_opens(hit, number)}><div class="docqa-card-head">'
         f'<span class="docqa-rank" aria-hidden="true">{hit.rank}</span>'
-        f'<h3><button type="button" class="docqa-open" {_opens(hit, number)}>{escape(passage.title)}</button></h3>'
+        f'<h3><button type="button" class="docqa-open" {_opens(hit, number)}>{isolate(passage.title)}</button></h3>'
         f'<span class="docqa-strength">{strength(hit, answer)}</span>'
-        f'<span class="docqa-locator">{escape(passage.locator)}</span></div>'
+        f'<span class="docqa-locator">{isolate(passage.locator)}</span></div>'
         f'<div class="docqa-passage">{mark_passage(passage, hit.evidence)}</div>'
-        f'<div class="docqa-card-foot"><span class="docqa-path">{escape(passage.document)}</span>'
+        f'<div class="docqa-card-foot"><span class="docqa-path">{isolate_name(passage.document)}</span>'
         f'<span class="docqa-card-buttons">{_thumbs(hit, number, vote)}{render_copy(hit_citation(hit))}</span>'
         "</div></li>"
     )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from docqa.chat.rendering.marking import escape
 from docqa.chat.rendering.wording import by_state, count, moment
 from docqa.chat.state import Overview
+from docqa.neutralising import escape, isolate, isolate_name, neutral_name, verbatim
 from docqa.types import IndexedDocument, SkippedDocument, StoreSummary
 
 MOST_LISTED = 5_000
@@ -130,16 +130,18 @@ def _rows(overview: Overview) -> str:
 
 
 def _row(document: IndexedDocument, state: str, overview: Overview) -> str:
-    path, title = escape(document.path), escape(document.title)
+    path, named = verbatim(document.path), isolate_name(document.path)
+    title = named if document.path == document.title else isolate(document.title)
     changed = overview.changed.get(document.path)
     opened = f'<button type="button" class="docqa-link" data-action="document" data-document="{path}">{title}</button>'
-    named = f'<p class="docqa-path">{path}</p>' if path != title else ""
+    where = f'<p class="docqa-path">{named}</p>' if named != title else ""
     badge = f' <span class="docqa-badge">{state}</span>' if state else ""
     return (
-        f'<li class="docqa-row" data-path="{path}" data-title="{title}" data-passages="{document.passages}" '
-        f'data-changed="{changed.isoformat() if changed else ""}"><div class="docqa-row-main">'
+        f'<li class="docqa-row" data-path="{path}" data-title="{escape(document.title)}" '
+        f'data-passages="{document.passages}" data-changed="{changed.isoformat() if changed else ""}">'
+        '<div class="docqa-row-main">'
         f"<p>{title if state == NEW else opened}{badge}</p>"
-        f'{named}<p class="docqa-facts">{" · ".join(_facts(document, changed))}</p></div>'
+        f'{where}<p class="docqa-facts">{" · ".join(_facts(document, changed))}</p></div>'
         f"{'' if state == DELETED else _remove(document.path, overview)}</li>"
     )
 
@@ -155,7 +157,7 @@ def _states(overview: Overview) -> dict[str, str]:
 def _facts(document: IndexedDocument, changed: datetime | None) -> list[str]:
     suffix = PurePosixPath(document.path).suffix
     facts = [FORMATS.get(suffix.lower(), escape(suffix[1:].upper()))]
-    facts += [escape(fact) for fact in (document.author, document.date) if fact]
+    facts += [isolate(fact) for fact in (document.author, document.date) if fact]
     facts += [count(document.pages, "page")] if document.pages else []
     facts += [count(document.passages, "passage")] if document.passages else []
     return facts + ([f"changed {moment(changed, datetime.now(UTC))}"] if changed else [])
@@ -164,9 +166,10 @@ def _facts(document: IndexedDocument, changed: datetime | None) -> list[str]:
 def _remove(path: str, overview: Overview) -> str:
     if overview.read_only:
         return ""
+    name = escape(neutral_name(path))
     return (
-        f'<button type="button" class="docqa-quiet docqa-remove" data-action="confirm" data-document="{escape(path)}" '
-        f'aria-label="Remove {escape(path)}">Remove</button>'
+        f'<button type="button" class="docqa-quiet docqa-remove" data-action="confirm" '
+        f'data-document="{verbatim(path)}" data-name="{name}" aria-label="Remove {name}">Remove</button>'
     )
 
 
@@ -180,7 +183,7 @@ def _skipped(skipped: Sequence[SkippedDocument], overview: Overview) -> str:
 
 def _skipped_row(skipped: SkippedDocument, overview: Overview) -> str:
     return (
-        f'<li class="docqa-row"><div class="docqa-row-main"><p>{escape(skipped.path)}</p>'
+        f'<li class="docqa-row"><div class="docqa-row-main"><p>{isolate_name(skipped.path)}</p>'
         f'<p class="docqa-facts">{escape(skipped.reason)}</p></div>'
         f"{'' if skipped.in_part else _remove(skipped.path, overview)}</li>"  # that stands with the indexed ones
     )

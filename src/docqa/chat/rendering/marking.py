@@ -1,19 +1,14 @@
-"""Escaped text with evidence in ``<mark>``: taking the tags away gives the text back, character for character."""
+"""Escaped text with evidence in ``<mark>``: without the tags it is the text as `neutralising.neutral` shows it."""
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 
+from docqa.neutralising import escape
 from docqa.types import Passage, Span
 
 BLANK_LINES = re.compile(r"(\n[^\S\n]*\n\s*)")
 PREFORMATTED = re.compile(r"^(?: {4}|\t|\s*\||\s*```)", re.MULTILINE)
 LISTED = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s", re.MULTILINE)
-
-
-def escape(text: str) -> str:
-    """Escape a text for HTML, within attributes too; what UTF-8 cannot hold becomes a question mark."""
-    return html.escape(text.encode("utf-8", "replace").decode("utf-8"), quote=True)
 
 
 def mark(text: str, start: int, evidence: Sequence[Span]) -> str:
@@ -42,7 +37,8 @@ def _parts(passage: Passage, evidence: Sequence[Span]) -> Iterator[str]:
         if not part.strip():
             yield marked
             continue
-        yield f'<span class="docqa-part docqa-{"preformatted" if fenced else _layout(part)}">{marked}</span>'
+        layout = "preformatted" if fenced else _layout(part)
+        yield f'<span class="docqa-part docqa-{layout}" dir="auto">{marked}</span>'
         fenced ^= part.count("```") % 2 == 1
 
 

@@ -2,8 +2,8 @@
 
 from base64 import b64encode
 
-from docqa.chat.rendering.marking import escape
 from docqa.chat.state import PageView, Source
+from docqa.neutralising import escape, verbatim
 from docqa.reading.pdf.rendering import Picture
 
 NOT_FOUND = "The place of the words on this page could not be found; the text shows them."
@@ -63,7 +63,7 @@ def source_of(source: Source) -> str:
     """Say in attributes what a source is, so that the browser can ask for its pages."""
     if source.hit:
         return f'data-turn="{source.turn}" data-rank="{source.hit.rank}"'
-    return f'data-document="{escape(source.document.path)}"' if source.document else ""
+    return f'data-document="{verbatim(source.document.path)}"' if source.document else ""
 
 
 def _tools(picture: Picture) -> str:

@@ -5,9 +5,10 @@ from itertools import groupby, zip_longest
 
 from docqa.chat.citing import hit_citation
 from docqa.chat.rendering.conversation import render_copy
-from docqa.chat.rendering.marking import escape, mark, mark_passage
+from docqa.chat.rendering.marking import mark, mark_passage
 from docqa.chat.rendering.pages import render_steps, render_views, source_of
 from docqa.chat.state import Source
+from docqa.neutralising import escape, isolate, isolate_name
 from docqa.types import Block, Document, Hit, Span
 
 AROUND = 15_000
@@ -30,7 +31,7 @@ def render_source(source: Source | None) -> str:
     name = _name(source)
     return (
         f'<section class="docqa-source" aria-labelledby="docqa-source-title" {source_of(source)}>'
-        f'<header class="docqa-source-head"><h2 id="docqa-source-title" tabindex="-1">{escape(name)}</h2>'
+        f'<header class="docqa-source-head"><h2 id="docqa-source-title" tabindex="-1">{isolate(name)}</h2>'
         f'<div class="docqa-source-buttons">{render_copy(hit_citation(source.hit)) if source.hit else ""}'
         '<button type="button" class="docqa-quiet" data-action="close" aria-label="Close the source">Close</button>'
         f"</div>{_place(source)}{_ways(source)}</header>{_note(source)}{_text(source)}</section>"
@@ -50,10 +51,10 @@ def _ways(source: Source) -> str:
 
 def _place(source: Source) -> str:
     path = source.hit.passage.document if source.hit else source.document.path if source.document else ""
-    locator = f'<span class="docqa-locator">{escape(source.hit.passage.locator)}</span>' if source.hit else ""
+    locator = f'<span class="docqa-locator">{isolate(source.hit.passage.locator)}</span>' if source.hit else ""
     written = [source.document.author, source.document.date] if source.document else []
-    origin = "".join(f'<span class="docqa-origin">{escape(fact)}</span>' for fact in written if fact)
-    return f'<p class="docqa-place">{locator}<span class="docqa-path">{escape(path)}</span>{origin}</p>'
+    origin = "".join(f'<span class="docqa-origin">{isolate(fact)}</span>' for fact in written if fact)
+    return f'<p class="docqa-place">{locator}<span class="docqa-path">{isolate_name(path)}</span>{origin}</p>'
 
 
 def _note(source: Source) -> str:
@@ -168,7 +169,7 @@ def _piece(document: Document, piece: Piece, place: str, hit: Hit | None) -> str
     label = f' data-place="{escape(place)}"' if place else ""
     focus = ' tabindex="0"' if kind == "preformatted" else ""
     content = before + _words(document, Span(start, end), hit) + after
-    return f'<{tag} class="docqa-block docqa-{kind}"{label}{focus}>{content}</{tag}>'
+    return f'<{tag} class="docqa-block docqa-{kind}" dir="auto"{label}{focus}>{content}</{tag}>'
 
 
 def _syntax(document: Document, span: Span, hit: Hit | None, *, tag: str = "span") -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from docqa.chat.rendering.marking import escape
 from docqa.chat.rendering.wording import by_state, changes, count, moment, outcome
 from docqa.chat.state import Feedback, Overview, SyncState
+from docqa.neutralising import escape, isolate, isolate_name, verbatim
 from docqa.types import IndexedDocument, StoreSummary, SyncReport
 
 MOST_DOCUMENTS = 200
@@ -64,10 +64,10 @@ def render_documents(documents: Sequence[IndexedDocument]) -> str:
 
 
 def _document(document: IndexedDocument) -> str:
-    path = escape(document.path)
+    path = verbatim(document.path)
     return (
         f'<li><button type="button" class="docqa-link" data-action="document" data-document="{path}">'
-        f'{escape(document.title)}</button> <span class="docqa-path">{path}</span> '
+        f'{isolate(document.title)}</button> <span class="docqa-path">{isolate_name(document.path)}</span> '
         f'<span class="docqa-count">{count(document.passages, "passage")}</span></li>'
     )
 
@@ -101,6 +101,6 @@ def _skipped(report: SyncReport) -> str:
     """Render why files were skipped or read in part; the Documents tab has those that were so before."""
     lists = ""
     for state, files in by_state(report.newly_skipped).items():
-        items = "".join(f"<li><strong>{escape(one.path)}</strong>: {escape(one.reason)}</li>" for one in files)
+        items = "".join(f"<li><strong>{isolate_name(one.path)}</strong>: {escape(one.reason)}</li>" for one in files)
         lists += f'<div class="docqa-skipped"><h3>{count(len(files), "file")} {state}</h3><ul>{items}</ul></div>'
     return lists

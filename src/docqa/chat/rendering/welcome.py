@@ -1,10 +1,10 @@
 """What the chat shows before the first question, as HTML."""
 
 from docqa.chat.examples import example_questions
-from docqa.chat.rendering.marking import escape
 from docqa.chat.rendering.status import render_documents
 from docqa.chat.rendering.wording import count
 from docqa.chat.state import Overview
+from docqa.neutralising import isolate, verbatim
 
 
 def render_welcome(overview: Overview) -> str:
@@ -25,10 +25,9 @@ def render_welcome(overview: Overview) -> str:
 
 
 def _example(question: str) -> str:
-    text = escape(question)
     return (
-        f'<li><button type="button" class="docqa-example" data-action="example" data-question="{text}">{text}'
-        "</button></li>"
+        f'<li><button type="button" class="docqa-example" data-action="example" data-question="{verbatim(question)}">'
+        f"{isolate(question)}</button></li>"
     )
 
 
