@@ -226,7 +226,7 @@ class _Places:
             text = self.text[part[0][0] : part[-1][1]]
             if cleaned := " ".join(clean(text).split()):
                 pitch = _pitch(part, [*lefts[first:last], right], size)
-                hyphenated = HYPHENATED.search(text) is not None
+                hyphenated = HYPHENATED.search(text, len(text) - 2) is not None
                 is_bold = all(map(self.is_bold, (part[0][0], longest, part[-1][1] - 1)))
                 yield Line(cleaned, lefts[first], top, right, bottom, size, pitch, hyphenated, quarter, is_bold)
 
