@@ -11,6 +11,7 @@ import pypdfium2
 
 from docqa import Answer, Document, Embedder, Passage, Quote, Retriever, SentenceTransformerEmbedder, Span, sync
 from docqa.evaluation.overlapping import holds
+from docqa.reading.pdf.rendering import COLUMN_NAME
 from word_order import find_words, order_f1, share_in_order
 
 QUESTIONS = {
@@ -98,16 +99,26 @@ def quoted_first(answer: Answer) -> Passage:
 
 
 def stands_on_its_pages(quote: Quote, document: Document, documents: Path) -> bool:
-    """Tell whether the layer of text of the pages that a citation names holds the quote, page by page."""
+    """Tell whether the layer of text of the pages that a citation names holds the quote, page by page.
+
+    Of a row of a table, which names the column of each value, it holds every value.
+    """
     turns = [page.start for page in document.pages if quote.span.start < page.start < quote.span.end]
     parts = [Span(*part) for part in pairwise([quote.span.start, *turns, quote.span.end])]
     pages = [document.pages_of(part)[0] for part in parts]
     named = f"page {pages[0]}" if len({*pages}) == 1 else f"pages {min(pages)}–{max(pages)}"
+    is_row = any(block.kind == "table" and holds(block.span, quote.span) for block in document.blocks)
     file = pypdfium2.PdfDocument(documents / "pdf" / document.path)
     return quote.citation.endswith(f", {named}") and all(
-        bare(document[part]) in bare(file[page - 1].get_textpage().get_text_range())
+        bare(piece) in bare(file[page - 1].get_textpage().get_text_range())
         for part, page in zip(parts, pages, strict=True)
+        for piece in (find_values(document[part]) if is_row else [document[part]])
     )
+
+
+def find_values(rows: str) -> list[str]:
+    """Return the values in rows of a table, without the names of their columns."""
+    return COLUMN_NAME.sub("", rows).replace("\n", "; ").split("; ")
 
 
 def bare(text: str) -> str:

@@ -21,7 +21,7 @@ from measuring import (
 from quality import main
 from question_sets import Question, load_followups, load_sets, sample_by_document
 from reading import PAGES, Reading, describe, measure_files
-from reading_answers import are_alike
+from reading_answers import are_alike, find_values
 
 TEXT = "One two three four. Five six seven. Eight nine ten eleven. Twelve."
 ONE, FIVE, EIGHT, TWELVE = (
@@ -206,3 +206,7 @@ def test_figures_of_reading_are_a_table_with_dashes() -> None:
 def test_quotes_are_alike_when_most_words_are_the_same_in_order(one: str, other: str, alike: bool) -> None:
     quotes = [Quote("a.txt", Span(0, len(text)), text, "a, line 1") for text in (one, other)]
     assert are_alike(*quotes) is alike
+
+
+def test_a_row_of_a_table_is_looked_for_by_its_values() -> None:
+    assert find_values("Pilot: Ann; Age: 38\nPilot: Bo; Age: 41") == ["Ann", "38", "Bo", "41"]

@@ -166,3 +166,43 @@ def test_a_table_that_lays_out_a_page_is_no_table(table: str) -> None:
 def test_a_span_of_millions_is_cut() -> None:
     page = "<table><tr><th>A<th>B<tr><td colspan=99999999 rowspan=99999999>x<tr><td colspan=-1>1<td rowspan=x>2"
     assert body(page)[0][1].splitlines()[0] == "A: x"
+
+
+def test_a_term_and_its_definition_are_one_paragraph() -> None:
+    assert body(
+        "<dl><dt>Depends</dt><dd><p>An absolute\n dependency.</p><p>It is kept.</p></dd>"
+        "<dt>Recommends</dt><dt>Suggests</dt><dd>A weaker one.</dd></dl><p>All fields.</p>"
+    ) == [
+        ("paragraph", "Depends\nAn absolute dependency."),
+        ("paragraph", "It is kept."),
+        ("paragraph", "Recommends\nSuggests\nA weaker one."),
+        ("paragraph", "All fields."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("definition", "following"),
+    [
+        ("<dd><pre>lumen --on</pre></dd>", ("code", "lumen --on")),
+        ("<dd><ul><li>one</ul></dd>", ("list_item", "one")),
+        ("<dd></dd></dl><p>Other words.</p><dl>", ("paragraph", "Other words.")),
+    ],
+)
+def test_a_term_without_a_paragraph_that_defines_it_stands_alone(definition: str, following: tuple[str, str]) -> None:
+    assert body(f"<dl><dt>Usage</dt>{definition}</dl>") == [("paragraph", "Usage"), following]
+
+
+@pytest.mark.parametrize("title", ["<h3>Warning</h3>", '<p class="admonition-title">Warning</p>'])
+def test_the_title_of_a_notice_begins_its_first_paragraph_and_no_section(title: str) -> None:
+    document = read(f'<h2>Care</h2><div class="warning admonition">{title}<p>It is hot.</p></div><p>Wipe it.</p>')
+    assert [(block.kind, document[block.span], block.headings) for block in document.blocks] == [
+        ("heading", "Care", ()),
+        ("paragraph", "Warning\nIt is hot.", ("Care",)),
+        ("paragraph", "Wipe it.", ("Care",)),
+    ]
+
+
+def test_a_cell_across_a_table_of_names_and_values_is_kept() -> None:
+    rows = "<tr><td>Founded</td><td>1975</td></tr><tr><td>Industry</td><td>Software</td></tr>"
+    table = f"<table><tr><td colspan=2>Building 92 in Redmond</td></tr>{rows}</table>"
+    assert body(table) == [("table", "Building 92 in Redmond\nFounded: 1975\nIndustry: Software")]

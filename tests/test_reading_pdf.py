@@ -127,6 +127,23 @@ def test_a_raised_footnote_number_does_not_tear_its_line() -> None:
     assert "Thanks to the bridge2, which stands" in read(pdf(draw)).text.replace("bridge 2", "bridge2")
 
 
+def test_a_small_number_before_a_footnote_does_not_tear_it() -> None:
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, *["Words of a page, which are larger than those of the notes below them."] * 4)
+        lines(canvas, "2", x=86, y=104.5, size=5)
+        lines(canvas, "You can work around your local situation by compiling and", x=89, y=100, size=8)
+        canvas.setFont("Helvetica", 8)
+        canvas.drawString(72, 90, "installing the source.")
+
+    note = "2 You can work around your local situation by compiling and installing the source."
+    assert texts(read(pdf(draw)))[-1] == note
+
+
+def test_a_caption_close_to_a_paragraph_begins_a_block() -> None:
+    prose = ["The lamps were measured for a week in the laboratory, with", "the results of the table"]
+    assert texts(read(pdf(page(*prose, "Table 2: Hours of light")))) == [" ".join(prose), "Table 2: Hours of light"]
+
+
 def cells(
     canvas: Canvas, *rows: tuple[str, ...], y: float = 620, step: float = LEADING, places: Places = (60, 200, 330)
 ) -> None:
@@ -250,6 +267,34 @@ def test_a_list_of_contents_is_left_out() -> None:
     document = read(pdf(page("A Book", "", "Contents", *entries), page("1 Part 1", "Words.", y=600)))
     assert "Part 3" not in document.text
     assert texts(document)[0] == "A Book"
+
+
+CONTENTS = [("About Lamps", 1), ("Care", 2), ("Prices and Terms", 3)]
+
+
+def contents(*entries: tuple[str, int]) -> Callable[[Canvas], object]:
+    """Draw a list of contents without dot leaders: the numbers of the pages stand at the right."""
+
+    def draw(canvas: Canvas) -> None:
+        lines(canvas, "Contents", y=700)
+        for i, (heading, number) in enumerate(entries):
+            lines(canvas, f"{i + 1} {heading}", y=660 - 2 * LEADING * i)
+            lines(canvas, str(number), x=500, y=660 - 2 * LEADING * i)
+
+    return draw
+
+
+def test_contents_without_dot_leaders_are_left_out_where_they_point_to_their_headings() -> None:
+    chapters = [page(heading, "", f"All on {heading}.") for heading, _ in CONTENTS]
+    document = read(pdf(contents(*CONTENTS), *chapters))
+    assert document.text.split() == " ".join(f"{heading} All on {heading}." for heading, _ in CONTENTS).split()
+
+
+def test_a_table_of_counts_is_kept_though_its_rows_begin_as_headings_do() -> None:
+    chapters = [page(heading, "", "Words.") for heading, _ in CONTENTS]
+    document = read(pdf(contents(*((heading, 7 * number) for heading, number in CONTENTS)), *chapters))
+    assert "1 About Lamps" in document.text
+    assert "14" in document.text
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ SUFFIXES = frozenset({*TEXT_READERS, *CONVERTERS, ".pdf"})
 RENDERED = frozenset({".pdf"})
 """Suffixes of the documents whose pages can be shown as pictures."""
 
-READER_VERSION = 4
+READER_VERSION = 5
 """To be raised when a reader gives other blocks for the same bytes: every document is then read anew."""
 
 

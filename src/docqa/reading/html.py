@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
 
 from lxml import etree
 
@@ -23,12 +25,19 @@ UNSEEN = frozenset(
 AROUND = frozenset("header footer aside".split())
 """What is around the content, unless it stands within it."""
 ROLES = frozenset("navigation search banner contentinfo complementary menu menubar toolbar".split())
-CHROME = frozenset("breadcrumb breadcrumbs editsection headerlink navbar navbox noprint permalink".split())
+CHROME = frozenset(
+    "backlink breadcrumb breadcrumbs editsection headerlink navbar navbox noprint permalink portlet printfooter".split()
+)
 """Words in an element's class that say it is no content."""
-LINKS = frozenset("menu nav navigation pagination related share sidebar social tags toc".split())
+LINKS = frozenset("categories catlinks menu nav navigation pagination related share sidebar social tags toc".split())
 """Words in a class that say so when most of the element's words are links."""
+NOTICES = frozenset("admonition caution important note tip warning".split())
+"""Words in a class of a box beside the text; what looks like its heading says what it is, and begins no section."""
+NOTICE_TITLE = "admonition-title"
 MAIN = "//main | //*[@role='main']"
 WORD = re.compile(r"[^\W_]+")
+Found = tuple[Literal["term", "definition", ""], Piece]
+"""A piece, and what it is a part of."""
 SELF_CLOSED = re.compile(r"<((?!(?:area|base|br|col|hr|img|input|link|meta|source|wbr)\b)[a-zA-Z][\w.-]*)(\s[^<>]*)?/>")
 
 
@@ -67,7 +76,25 @@ def read_page(root: etree._Element) -> list[Piece]:
 
 
 def walk(root: etree._Element, *, within: bool) -> Iterator[Piece]:
-    """Read the pieces of an element; ``within`` says that it is all content, without what is around it on a page."""
+    """Read the pieces of an element; ``within`` says that it is all content, without what is around it on a page.
+
+    A term and the first paragraph of its definition are one piece, in two lines.
+    """
+    terms: list[Piece] = []
+    for part, piece in _walk(root, within):
+        if part == "term":
+            terms.append(piece)
+            continue
+        if terms and part == "definition" and piece.kind == terms[-1].kind:
+            piece = replace(piece, text="\n".join(one.text for one in (*terms, piece)))
+        else:
+            yield from terms
+        terms.clear()
+        yield piece
+    yield from terms
+
+
+def _walk(root: etree._Element, within: bool) -> Iterator[Found]:
     open_: list[etree._Element] = []
     words: list[str] = []
     events = etree.iterwalk(root, events=("start", "end"))
@@ -97,29 +124,45 @@ def _tag(element: etree._Element) -> str:
     return str(element.tag)
 
 
-def _whole(element: etree._Element) -> Iterator[Piece]:
+def _whole(element: etree._Element) -> Iterator[Found]:
     """Read an element that is a piece by itself: a table, or text laid out by hand."""
     if element.tag == "pre":
-        yield Piece("code", "".join(element.itertext()).strip("\r\n").rstrip())
+        yield "", Piece("code", "".join(element.itertext()).strip("\r\n").rstrip())
     else:
-        yield Piece("table", "\n".join(page_table_lines(element, _cell_text)))
+        yield "", Piece("table", "\n".join(page_table_lines(element, _cell_text)))
 
 
 def _cell_text(cell: etree._Element) -> str:
     return " ".join(piece.text for piece in walk(cell, within=True))
 
 
-def _flush(words: list[str], open_: list[etree._Element]) -> Iterator[Piece]:
+def _flush(words: list[str], open_: list[etree._Element]) -> Iterator[Found]:
     text = " ".join("".join(words).split())
     words.clear()
     if not text:
         return
     tags = [_tag(element) for element in open_]
+    part = _part(open_)
     level = next((HEADINGS[tag] for tag in reversed(tags) if tag in HEADINGS), 0)
-    if level:
-        yield Piece("heading", text, level)
+    if level and part != "term":
+        yield "", Piece("heading", text, level)
     else:
-        yield Piece("list_item" if "li" in tags else "paragraph", text)
+        yield part, Piece("list_item" if "li" in tags else "paragraph", text)
+
+
+def _part(open_: list[etree._Element]) -> Literal["term", "definition", ""]:
+    """Tell whether words are a term, or the title of a notice, or what comes after one."""
+    is_title = False
+    for element in reversed(open_):
+        classes = element.get("class", "").lower().split()
+        if element.tag == "dt" or NOTICE_TITLE in classes:
+            return "term"
+        if element.tag == "dd":
+            return "definition"
+        if NOTICES.intersection(classes):
+            return "term" if is_title else "definition"
+        is_title = is_title or element.tag in HEADINGS
+    return ""
 
 
 def _is_unseen(element: etree._Element, open_: list[etree._Element], within: bool) -> bool:

@@ -33,7 +33,7 @@ def table_lines(rows: Sequence[Row], *, header: bool | None = None, min_pairs: i
     if header and len(rows) > 1:
         return [_line(rows[0], row) for row in rows[1:]]
     if len(rows) >= min_pairs and all(len(row) == 2 and row[0] and len(row[0]) <= MAX_NAME for row in rows):
-        return [_line(row[:1], row[1:]) for row in rows]
+        return [_line(row[:1], row[1:]) or row[0] for row in rows]
     return [_line((), row) for row in rows]
 
 

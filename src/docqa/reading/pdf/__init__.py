@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 
 from docqa.errors import DocumentReadError
 from docqa.reading.origins import make_origin
+from docqa.reading.pdf.contents import drop_entries
 from docqa.reading.pdf.drafting import Draft, Style, draft_blocks, find_style
 from docqa.reading.pdf.extracting import Page, extract_bookmarks, extract_metadata, extract_pages, open_pdf
 from docqa.reading.pdf.headings import find_levels, is_large, match_bookmarks
@@ -34,7 +35,8 @@ def read_pdf(path: str, data: bytes, digest: str) -> Document:
     unread = _describe_unread(pages)
     if not any(page.lines for page in pages):
         raise DocumentReadError(path, unread or "its pages are empty")
-    lines = {page.number: order_lines(kept) for page, kept in drop_running_lines(pages)}
+    ordered = {page.number: order_lines(kept) for page, kept in drop_running_lines(pages)}
+    lines = drop_entries(ordered, bookmarks)
     style = find_style(lines.values())
     drafts = draft_blocks(lines, match_bookmarks(lines, bookmarks), style)
     levels = find_levels(drafts, style)

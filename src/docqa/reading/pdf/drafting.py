@@ -10,6 +10,7 @@ from docqa.reading.pdf.extracting import Bookmark, Line
 
 BULLET = re.compile(r"[•◦▪●○■□‣⁃∙]|[–—*-]\s")
 ENUMERATED = re.compile(r"\(?(?:\d{1,3}|[A-Za-z]|[ivx]{1,4})[.)]\s")
+CAPTION = re.compile(r"(?:Table|Figure|Fig\.) \d+(?:[.-]\d+)*:\s")
 MARK = re.compile(rf"(?:(?:{BULLET.pattern}|{ENUMERATED.pattern})\s*)+(?=\S)")
 SENTENCE_END = re.compile(r"[.!?:;…。！？]['\"”’»)\]]*\s?\d{0,3}$")
 """With the mark of a footnote after it, perhaps."""
@@ -156,7 +157,7 @@ def _belongs(draft: Draft, page: int, line: Line, style: Style, *, has_no_bookma
 
 def _continues(draft: Draft, line: Line) -> bool:
     """Tell whether a paragraph goes on at the top of the next column or page."""
-    if draft.heading or draft.is_code or MARK.match(line.text):
+    if draft.heading or draft.is_code or MARK.match(line.text) or CAPTION.match(line.text):
         return False
     if draft.last.hyphenated or line.text[0].islower():
         return not SENTENCE_END.search(draft.last.text)
@@ -169,7 +170,7 @@ def _begins(draft: Draft, line: Line) -> bool:
     last = draft.last
     ended = SENTENCE_END.search(last.text) is not None
     forced = is_forced(last, line)
-    if BULLET.match(line.text) or (ENUMERATED.match(line.text) and (ended or forced)):
+    if BULLET.match(line.text) or CAPTION.match(line.text) or (ENUMERATED.match(line.text) and (ended or forced)):
         return True
     step = line.left - last.left
     if step > INDENT * line.size:

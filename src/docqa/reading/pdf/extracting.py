@@ -216,14 +216,18 @@ class _Places:
             return
         quarter = round(-pdfium.FPDFText_GetCharAngle(self.raw, longest) * 2 / pi) % 4
         lefts = self.lefts(words, quarter)
-        for first, last in pairwise([0, *self.gaps(words, lefts, size, quarter), len(words)]):
-            _, top, _, bottom = self.box(_longest(words[first:last]), quarter)
-            right = self.box(words[last - 1][1] - 1, quarter)[2]
-            text = self.text[words[first][0] : words[last - 1][1]]
+        edges = [0, *self.gaps(words, lefts, size, quarter), len(words)]
+        for first, last in pairwise(edges):
+            part = words[first:last]
+            if len(edges) > 2:
+                longest = _longest(part)
+            _, top, _, bottom = self.box(longest, quarter)
+            right = self.box(part[-1][1] - 1, quarter)[2]
+            text = self.text[part[0][0] : part[-1][1]]
             if cleaned := " ".join(clean(text).split()):
-                pitch = _pitch(words[first:last], [*lefts[first:last], right], size)
-                hyphenated = HYPHENATED.search(text) is not None
-                is_bold = self.are_bold(words[first:last])
+                pitch = _pitch(part, [*lefts[first:last], right], size)
+                hyphenated = HYPHENATED.search(text, len(text) - 2) is not None
+                is_bold = all(map(self.is_bold, (part[0][0], longest, part[-1][1] - 1)))
                 yield Line(cleaned, lefts[first], top, right, bottom, size, pitch, hyphenated, quarter, is_bold)
 
     def words(self, match: re.Match[str]) -> list[tuple[int, int]]:
@@ -239,7 +243,7 @@ class _Places:
         lefts = []
         for start, _ in words:
             _loose_box(raw, start, place)
-            lefts.append(getattr(found, edge) * sign)
+            lefts.append(found.left if not quarter else getattr(found, edge) * sign)
         return lefts
 
     def gaps(self, words: list[tuple[int, int]], lefts: list[float], size: float, quarter: int) -> Iterator[int]:
@@ -270,10 +274,6 @@ class _Places:
         pdfium.FPDFText_GetMatrix(self.raw, index, matrix)
         return float(pdfium.FPDFText_GetFontSize(self.raw, index)) * hypot(matrix.c, matrix.d)
 
-    def are_bold(self, words: list[tuple[int, int]]) -> bool:
-        """Tell whether words are bold, by the first, the longest and the last."""
-        return self.is_bold(words[0][0]) and self.is_bold(words[-1][1] - 1) and self.is_bold(_longest(words))
-
     def is_bold(self, index: int) -> bool:
         """Tell whether a character is bold, as its font's name or mark says."""
         _font_info(self.raw, index, self.font, MAX_FONT_NAME, self.flags)
@@ -294,7 +294,8 @@ def _is_bold(font: bytes, flags: int) -> bool:
 
 def _longest(words: list[tuple[int, int]]) -> int:
     """Return where the longest of some words begins: it is no mark, footnote number or drop cap."""
-    return max(words, key=lambda word: word[1] - word[0])[0]
+    lengths = [end - start for start, end in words]
+    return words[lengths.index(max(lengths))][0]
 
 
 def _pitch(words: list[tuple[int, int]], lefts: list[float], size: float) -> float:

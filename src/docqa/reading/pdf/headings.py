@@ -68,7 +68,7 @@ def _find(lines: list[tuple[int, str]], title: str, taken: Mapping[int, Bookmark
 
 
 def _key(text: str) -> str:
-    return NOT_ALPHANUMERIC.sub("", text.casefold())
+    return NOT_ALPHANUMERIC.sub("", text.casefold().replace(" ", ""))  # most signs are spaces
 
 
 def _length(draft: Draft) -> int:

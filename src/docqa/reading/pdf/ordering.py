@@ -23,6 +23,8 @@ MAX_LINES = 2_000
 """A page with more is none that people read, and finding its columns takes long."""
 WORD_GAP = 0.15
 """Ems between words; what is closer is a part of one, such as a raised letter."""
+MARK_SIZE = 0.9
+"""Times the size of a footnote, in which the number before it is smaller."""
 MIN_ROWS = 2
 """How many rows a table has at least; the words of a justified line may stand as far apart."""
 SAME_EDGE = 1.0
@@ -182,11 +184,15 @@ def _join(row: list[Line]) -> Line:
 
 
 def _append(line: Line, piece: Line) -> None:
+    gap = piece.left - line.right
     if _are_code(line, piece):
-        line.text += " " * round((piece.left - line.right) / piece.pitch) + piece.text
+        line.text += " " * round(gap / piece.pitch) + piece.text
     else:
-        line.text += " " * (piece.left - line.right > WORD_GAP * piece.size) + piece.text
+        is_mark = line.text.isdecimal() and line.size < MARK_SIZE * piece.size
+        line.text, length = line.text + " " * (gap > WORD_GAP * piece.size or is_mark) + piece.text, len(line.text)
         line.pitch = 0.0
+        if len(piece.text) > length:  # what came before was a mark, or a part of a word
+            line.size, line.top, line.bottom, line.is_bold = piece.size, piece.top, piece.bottom, piece.is_bold
     line.right, line.hyphenated = piece.right, piece.hyphenated
 
 

@@ -1,4 +1,4 @@
-"""Running lines: the heads, feet and page numbers around the text of pages, and lists of contents."""
+"""Running lines: the heads, feet and page numbers around the text of pages."""
 
 import re
 from collections import Counter
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
 
-from docqa.reading.pdf.extracting import LEADERS, Line, Page
+from docqa.reading.pdf.contents import drop_contents
+from docqa.reading.pdf.extracting import Line, Page
 
 EDGE_LINES = 3
 """How many lines at the top and at the bottom of a page may be running ones."""
@@ -23,12 +24,6 @@ LARGER = 1.3
 FIRST_OR_LAST_NUMBER = re.compile(
     r"^\W*(?:page\s+)?(\d{1,5})\b|\b(\d{1,5})(?:\s*(?:/|of)\s*\d{1,5})?\W*$", re.IGNORECASE
 )
-CONTENTS_LINE = re.compile(LEADERS.pattern + r"(\d+|[ivxlc]+)$")
-CONTENTS_TITLE = re.compile(r"(?:table of )?contents", re.IGNORECASE)
-MAX_ENTRY_END = 60
-"""Characters in which the end of the dot leaders and the page number stand."""
-MIN_CONTENTS = 5
-"""How many lines with dot leaders and rising page numbers are a list of contents."""
 
 Trait = tuple[str | int, int]
 """What lines on several pages share: a text, or the distance of a number in it from the page's; and their place."""
@@ -39,7 +34,7 @@ Edge = tuple[Line, list[Trait]]
 def drop_running_lines(pages: list[Page]) -> list[tuple[Page, list[Line]]]:
     """Return each page with its lines without heads, feet and page numbers, and without lists of contents."""
     running = _find_running([list(_edges(page)) for page in pages])
-    kept = [(page, _drop_contents([line for line in page.lines if id(line) not in running])) for page in pages]
+    kept = [(page, drop_contents([line for line in page.lines if id(line) not in running])) for page in pages]
     return kept if any(lines for _, lines in kept) else [(page, page.lines) for page in pages]
 
 
@@ -83,16 +78,3 @@ def _traits(page: int, line: Line) -> Iterator[Trait]:
 def _count(shared: Counter[Trait], trait: Trait) -> int:
     what, place = trait
     return max(shared[what, place] + shared[what, place + by] for by in (-1, 1))
-
-
-def _drop_contents(lines: list[Line]) -> list[Line]:
-    """Leave out a list of contents: all from its first to its last line with a page number behind dot leaders."""
-    found = [
-        (i, match[1]) for i, line in enumerate(lines) if (match := CONTENTS_LINE.search(line.text[-MAX_ENTRY_END:]))
-    ]
-    numbers = [int(number) for _, number in found if number.isdecimal()]
-    if len(found) < MIN_CONTENTS or numbers != sorted(numbers):
-        return lines
-    first, last = found[0][0], found[-1][0]
-    has_title = first > 0 and CONTENTS_TITLE.fullmatch(lines[first - 1].text) is not None
-    return lines[: first - has_title] + lines[last + 1 :]
