@@ -24,6 +24,7 @@ LAYERS = [
 """Imports point to a lower line only. Answering is pure and stands below retrieval, for `Retriever.ask` calls it."""
 
 OWNERS = {
+    "argon2": {"chat"},
     "bm25s": {"bm25", "terms"},
     "charset_normalizer": {"reading"},
     "faiss": {"index"},
@@ -35,6 +36,7 @@ OWNERS = {
     "markdown_it": {"reading"},
     "nupunkt": {"chunking"},
     "openpyxl": {"reading"},
+    "prometheus_client": {"chat"},
     "pypdfium2": {"reading"},
     "scipy": {"matching"},
     "sentence_transformers": {"embedding"},
@@ -42,6 +44,7 @@ OWNERS = {
     "striprtf": {"reading"},
     "torch": {"embedding"},
     "transformers": {"embedding"},
+    "uvicorn": {"chat"},
     "yaml": {"reading"},
 }
 
