@@ -11,7 +11,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install chat sync test lint types unit browser bench-quality bench-peers bench-reading clean
+.PHONY: help install chat sync test lint types unit browser bench-quality bench-peers bench-reading load clean
 
 help:
 	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
 	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
 	@echo "make bench-reading  measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
+	@echo "make load           put the chat under load: 100 users for 5 minutes, on this machine (minutes)"
 	@echo "make clean          remove the environments and the caches; corpus/ and embeddings/ stay"
 
 install: $(VENV)/installed
@@ -78,6 +79,10 @@ $(READING_PEERS)/installed: benchmarks/reading-peers-requirements.txt constraint
 
 bench-reading: $(VENV)/installed-dev $(READING_PEERS)/installed
 	$(BIN)/python benchmarks/reading.py --peers $(READING_PEERS)/bin/python --store build/reading
+
+# A hundred users for five minutes; LOAD="--users 30 --seconds 60" for less.
+load: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/load.py $(LOAD)
 
 clean:
 	rm -rf $(VENV) $(PEERS) $(READING_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis

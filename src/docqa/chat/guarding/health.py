@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -90,6 +90,6 @@ class StoppingMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, unless it begins something."""
         if self.health.stopping and scope["type"] == "http" and scope["method"] == "POST":
-            await PlainTextResponse(STOPPING, 503, {"retry-after": "5"})(scope, receive, send)
+            await JSONResponse({"detail": STOPPING}, 503, {"retry-after": "5"})(scope, receive, send)
         else:
             await self.app(scope, receive, send)

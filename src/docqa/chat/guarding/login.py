@@ -97,8 +97,7 @@ def login_routes(login: Login) -> list[BaseRoute]:
         return HTMLResponse(render_login())
 
     async def enter(request: Request) -> Response:
-        form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
-        user, password = (form.get(name, [""])[0] for name in ("username", "password"))
+        user, password = _read_form(await request.body())
         outcome = await login.attempt(user, password, address_of(request.scope))
         if isinstance(outcome, Refusal):
             return _refuse(request, user, outcome)
@@ -125,6 +124,14 @@ def login_routes(login: Login) -> list[BaseRoute]:
         Route(LOGIN, enter, methods=["POST"]),
         Route(LOGOUT, leave, methods=["POST"]),
     ]
+
+
+def _read_form(body: bytes) -> tuple[str, str]:
+    try:
+        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
+    except ValueError:  # too many fields
+        form = {}
+    return form.get("username", [""])[0], form.get("password", [""])[0]
 
 
 def _refuse(request: Request, user: str, refusal: Refusal) -> Response:
