@@ -120,6 +120,8 @@ class ChatServer(uvicorn.Server):
         await asyncio.sleep(0.2)  # for the last words to be sent
         self._chat.app.stop_event.set()
         self._chat.is_running = False
+        for connection in list(self.server_state.connections):
+            connection.transport.close()  # Gradio's streams would go on; what is buffered is still sent
         await super().shutdown(sockets)
 
 
