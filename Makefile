@@ -15,7 +15,7 @@ COMPILE = $(AUDIT)/bin/uv pip compile pyproject.toml audit/build.txt --constrain
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install chat sync test lint types unit browser tesseract bench-quality bench-peers bench-reading lock \
+.PHONY: help install chat sync test lint types unit browser tesseract bench-quality bench-peers bench-reading load lock \
 	install-locked audit clean
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
 	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
 	@echo "make bench-reading  measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
+	@echo "make load           put the chat under load: 100 users for 5 minutes, on this machine (minutes)"
 	@echo "make lock           write the exact versions and hashes of all libraries anew, after a change of the ranges"
 	@echo "make install-locked make the environment from exactly these"
 	@echo "make audit          look up known vulnerabilities and check the licences (needs a network; no part of make test)"
@@ -90,6 +91,10 @@ $(READING_PEERS)/installed: benchmarks/reading-peers-requirements.txt constraint
 
 bench-reading: $(VENV)/installed-dev $(READING_PEERS)/installed
 	$(BIN)/python benchmarks/reading.py --peers $(READING_PEERS)/bin/python --store build/reading
+
+# A hundred users for five minutes; LOAD="--users 30 --seconds 60" for less.
+load: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/load.py $(LOAD)
 
 $(AUDIT)/installed: audit/requirements.txt
 	$(PYTHON) -m venv $(AUDIT)

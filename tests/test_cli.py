@@ -401,7 +401,7 @@ def test_a_port_in_use_is_said_before_the_sync(folders: list[str], store: Path) 
 
 
 def test_a_host_that_is_not_this_machine(folders: list[str]) -> None:
-    result = run("chat", *folders, "--host", "nosuch.invalid")
+    result = run("chat", *folders, "--host", "nosuch.invalid", "--insecure")
     assert result.returncode == 1
     assert result.stderr.startswith("docqa: cannot serve the chat on nosuch.invalid, port 7860: ")
 

@@ -27,6 +27,7 @@ LAYERS = [
 """Imports point to a lower line only. Answering is pure and stands below retrieval, for `Retriever.ask` calls it."""
 
 OWNERS = {
+    "argon2": {"chat"},
     "charset_normalizer": {"reading"},
     "faiss": {"nearest"},
     "filelock": {"store"},
@@ -39,6 +40,7 @@ OWNERS = {
     "onnx": {"embedding"},
     "onnxruntime": {"embedding"},
     "openpyxl": {"reading"},
+    "prometheus_client": {"chat"},
     "pypdfium2": {"reading"},
     "sentence_transformers": {"embedding"},
     "sqlite3": {"texts"},
@@ -46,6 +48,7 @@ OWNERS = {
     "tokenizers": {"embedding"},
     "torch": {"embedding"},
     "transformers": {"embedding"},
+    "uvicorn": {"chat"},
     "yaml": {"reading"},
 }
 

@@ -124,10 +124,14 @@ def rollback(options: argparse.Namespace) -> int:
 
 def chat(options: argparse.Namespace) -> int:
     """Sync, then open the web chat."""
-    from docqa.chat import build_chat, check_port, is_loopback, launch
+    from docqa.chat import build_chat, check_host, check_port, is_loopback, launch
+    from docqa.chat.guarding.passwords import Accounts
 
+    accounts = Accounts.read(options.auth) if options.auth else None
+    check_host(options.host, options.allowed_host, protected=accounts is not None or options.insecure)
     check_port(options.host, options.port)
-    allow_edits = _allows_edits(options, otherwise=is_loopback(options.host))
+    own = is_loopback(options.host) and not options.allowed_host
+    allow_edits = _allows_edits(options, otherwise=own)
     reranker = _reranker(options)
     try:
         report = _sync(options)
@@ -143,9 +147,36 @@ def chat(options: argparse.Namespace) -> int:
         reranker=reranker,
         feedback_file=feedback,
         allow_edits=allow_edits,
+        with_login=accounts is not None,
     )
+    if not is_loopback(options.host):
+        print("docqa: words travel readably over http; docs/server.md says how to put https before it", file=sys.stderr)
     with suppress(KeyboardInterrupt):  # the way to stop it
-        launch(page, host=options.host, port=options.port, open_browser=options.open)
+        launch(
+            page,
+            host=options.host,
+            port=options.port,
+            accounts=accounts,
+            allowed_hosts=options.allowed_host,
+            insecure=options.insecure,
+            log=options.log,
+            open_browser=options.open,
+        )
+    return 0
+
+
+def password(options: argparse.Namespace) -> int:
+    """Ask for a password twice and write its hash into a file, for ``docqa chat --auth``."""
+    from getpass import getpass
+
+    from docqa.chat.guarding.passwords import write_hash
+
+    file = Path(options.file)
+    given = getpass("Password: ")
+    if getpass("Again: ") != given:
+        raise ValueError("the two differ; try again")
+    write_hash(file, given)
+    print(f"wrote {printable(str(file))}; give it to docqa chat --auth USER:{printable(str(file))}", file=sys.stderr)
     return 0
 
 
@@ -277,6 +308,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_status(verbs)
     _add_verb(verbs, rollback, "return to the index as it was before the last sync", "")
     _add_chat(verbs)
+    _add_password(verbs)
     _add_evaluate(verbs)
     return parser
 
@@ -357,8 +389,28 @@ def _add_chat(verbs: Verbs) -> None:
     parser.add_argument("--host", default=DEFAULT_HOST, help="the address to listen on (%(default)s, this machine)")
     parser.add_argument("--port", type=port_number, default=DEFAULT_PORT, help="the port to listen on (%(default)s)")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    parser.add_argument(
+        "--auth",
+        action="append",
+        default=[],
+        metavar="USER:FILE",
+        help="who may log in; docqa password makes FILE",
+    )
+    parser.add_argument("--insecure", action="store_true", help="let others in without a login")
+    names = "the name under which a proxy on this machine serves the chat; it is believed whom it speaks for"
+    parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help=names)
+    lines = "log every request, or the questions too, as lines of JSON on stderr (nothing)"
+    parser.add_argument("--log", choices=("requests", "questions"), help=lines)
     edits = "let the page add, remove and re-embed documents (where only this machine can open it)"
     parser.add_argument("--allow-edits", action=argparse.BooleanOptionalAction, help=edits)
+
+
+def _add_password(verbs: Verbs) -> None:
+    summary = "make a password file for docqa chat --auth"
+    parser = verbs.add_parser("password", help=summary, description=summary[0].upper() + summary[1:] + ".")
+    parser.epilog = "example: docqa password anna.hash && docqa chat --host 0.0.0.0 --auth anna:anna.hash"
+    parser.set_defaults(verb=password)
+    parser.add_argument("file", metavar="FILE", help="where the password's hash is written, for you alone to read")
 
 
 def _add_evaluate(verbs: Verbs) -> None:

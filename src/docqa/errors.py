@@ -15,6 +15,9 @@
     │   └── CorruptIndexError     the store's files disagree with its manifest
     ├── ServingError              the web chat cannot be served
     │   └── PortInUseError        its port is taken                     .port
+    ├── AccessError               who may use the chat is not settled
+    │   ├── UnprotectedHostError  others would reach it without a login .host
+    │   └── PasswordFileError     a password's file cannot be used      .path .reason
     └── EvaluationError           a measurement cannot be made          .path .line
 
 A caller's mistake (``k`` below 1, a blank query) is a ``ValueError`` or ``TypeError`` instead.
@@ -141,6 +144,30 @@ class PortInUseError(ServingError):
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port, "something else uses the port")
         self.port = port
+
+
+class AccessError(DocqaError):
+    """Who may use the web chat is not settled."""
+
+
+class UnprotectedHostError(AccessError):
+    """Other machines would reach the web chat without a login."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"on '{host}' everyone who reaches the chat could read the documents; make a password with "
+            "'docqa password FILE' and give --auth USER:FILE, or give --insecure if that is meant"
+        )
+        self.host = host
+
+
+class PasswordFileError(AccessError):
+    """A password's file cannot be used."""
+
+    def __init__(self, path: Path, reason: str, remedy: str) -> None:
+        super().__init__(f"cannot use the password file '{path}': {reason}; {remedy}")
+        self.path = path
+        self.reason = reason
 
 
 class EvaluationError(DocqaError):

@@ -4,19 +4,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from docqa.chat.app import build_chat
-    from docqa.chat.serving import check_port, is_loopback, launch
+    from docqa.chat.guarding.hosts import is_loopback
+    from docqa.chat.serving import check_host, check_port, launch
 
-__all__ = ["build_chat", "check_port", "is_loopback", "launch"]
+__all__ = ["build_chat", "check_host", "check_port", "is_loopback", "launch"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     _keep_quiet()
-    from docqa.chat.app import build_chat
-    from docqa.chat.serving import check_port, is_loopback, launch
+    from docqa.chat import app, serving
+    from docqa.chat.guarding import hosts
 
-    return {"build_chat": build_chat, "check_port": check_port, "is_loopback": is_loopback, "launch": launch}[name]
+    module = {"build_chat": app, "is_loopback": hosts}.get(name, serving)
+    return getattr(module, name)
 
 
 def _keep_quiet() -> None:

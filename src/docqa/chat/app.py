@@ -1,5 +1,6 @@
 """The page: what stands on it and which event calls what."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
@@ -39,6 +40,11 @@ MOST_WAITING = 64
 AT_ONCE = 4
 """How many events of one kind run at the same time."""
 
+MOST_RETRIEVED = 100
+"""How many passages the API gives at most."""
+
+NUMBER = re.compile(r"-?[0-9]{1,6}")
+
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 SAVE = "(markdown) => { window.docqaSave(markdown); }"
@@ -56,18 +62,19 @@ def build_chat(
     reranker: Reranker | None = None,
     feedback_file: str | PathLike[str] = "feedback.jsonl",
     allow_edits: bool = False,
+    with_login: bool = False,
 ) -> Chat:
     """Build the web chat over a corpus and its store; ``launch`` serves it.
 
     What people say of hits is kept in ``feedback_file``, in the form that ``docqa evaluate`` reads. With
-    ``allow_edits`` whoever reaches the page may add and remove documents.
+    ``allow_edits`` whoever reaches the page may add and remove documents; ``with_login``, it has a way to log out.
     """
     paths = Path(corpus_dir), Path(embeddings_dir), embedder, Path(feedback_file)
     library = Library(*paths, reranker, read_only=not allow_edits)
     chat = Chat(title="docqa", analytics_enabled=False, fill_width=True)
-    chat.own_routes = [upload_route(library)]
+    chat.library, chat.own_routes = library, [upload_route(library)]
     with chat:
-        page = lay_out(chat, read_only=library.read_only)
+        page = lay_out(chat, read_only=library.read_only, with_login=with_login)
         for wire in (_wire_questions, _wire_sources, _wire_feedback, _wire_looks, _wire_edits, _wire_conversation):
             wire(page, library)
         _wire_pages(page, library, Pages(Path(corpus_dir)))
@@ -77,7 +84,8 @@ def build_chat(
 
 
 def _wire_questions(page: Page, library: Library) -> None:
-    def ask(session: Session, typed: str, follow: bool, event: gr.EventData) -> Iterator[Update]:
+    def ask(session: Session, written: str | None, follow: bool, event: gr.EventData) -> Iterator[Update]:
+        typed = written or ""
         question = _given(event, "question", typed).strip()
         if not question:
             yield {page.question: gr.skip()}  # a generator that yields nothing would empty its outputs
@@ -85,15 +93,15 @@ def _wire_questions(page: Page, library: Library) -> None:
         sent = {page.question: ""} if question == typed.strip() else {}
         pending = session.begin(question, follow=follow)
         yield _conversed(page, library, session) | sent
-        turn = library.answer(pending)
+        turn = page.chat.answer(pending)
         session.settle(pending, turn)
         yield _conversed(page, library, session) | ({page.question: question} if turn.problem else {})
 
     def ask_alone(session: Session, event: gr.EventData) -> Iterator[Update]:
-        pending = session.begin_again(int(_given(event, "turn", "-1")))
+        pending = session.begin_again(_number(event, "turn", -1))
         yield _conversed(page, library, session)
         if pending:
-            session.settle(pending, library.answer(pending))
+            session.settle(pending, page.chat.answer(pending))
             yield _conversed(page, library, session)
 
     inputs, outputs = [page.session, page.question, page.follow], [page.session, page.turns, page.toolbar]
@@ -115,7 +123,7 @@ def _wire_sources(page: Page, library: Library) -> None:
 def _wire_pages(page: Page, library: Library, pages: Pages) -> None:
     def turn(session: Session, event: gr.EventData) -> str:
         source = _chosen(library, session, event) or Source(problem="This passage is not in the conversation any more.")
-        return render_page(pages.view(source, int(_given(event, "page", "0"))))
+        return render_page(pages.view(source, _number(event, "page", 0)))
 
     # of the pages leafed through while one is being drawn, the last is shown
     page.picture.turn(turn, inputs=page.session, outputs=page.picture, trigger_mode="always_last", **QUIET)
@@ -124,8 +132,8 @@ def _wire_pages(page: Page, library: Library, pages: Pages) -> None:
 def _chosen(library: Library, session: Session, event: gr.EventData) -> Source | None:
     if document := _given(event, "document", ""):
         return library.source(document)
-    number = int(_given(event, "turn", "-1"))
-    found = session.turn_and_hit(number, int(_given(event, "rank", "0")))
+    number = _number(event, "turn", -1)
+    found = session.turn_and_hit(number, _number(event, "rank", 0))
     if not found:
         return None
     turn, hit = found
@@ -136,7 +144,7 @@ def _wire_feedback(page: Page, library: Library) -> None:
     numbers = count(1)
 
     def vote(session: Session, event: gr.EventData) -> Any:
-        number, rank = int(_given(event, "turn", "-1")), int(_given(event, "rank", "0"))
+        number, rank = _number(event, "turn", -1), _number(event, "rank", 0)
         helpful = {"up": True, "down": False}.get(_given(event, "vote", ""))
         found = session.turn_and_hit(number, rank)
         if not found:
@@ -198,6 +206,8 @@ def _offer_retrieval(library: Library) -> None:
     def retrieve(query: str, k: int = 5) -> list[dict[str, Any]]:
         """Return the passages that match a query best, best first, as JSON objects."""
         try:
+            if k > MOST_RETRIEVED:
+                raise ValueError(f"k must be at most {MOST_RETRIEVED} here, not {k}; leave the rest to docqa retrieve")
             return [hit_to_json(hit) for hit in library.retriever().retrieve(query, k)]
         except (DocqaError, ValueError, TypeError) as problem:
             raise gr.Error(message(problem), print_exception=False) from problem
@@ -239,3 +249,9 @@ def _listing(page: Page) -> list[Any]:
 def _given(event: gr.EventData, name: str, otherwise: str) -> str:
     data = event._data
     return str(data.get(name, otherwise)) if isinstance(data, dict) else otherwise
+
+
+def _number(event: gr.EventData, name: str, otherwise: int) -> int:
+    given = _given(event, name, "")
+    # of what the page never sends, nothing is made
+    return int(given) if NUMBER.fullmatch(given) else otherwise

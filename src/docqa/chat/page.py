@@ -6,7 +6,8 @@ from importlib import resources
 
 import gradio as gr
 
-from docqa.chat.rendering import render_desk, render_source, render_tabs
+from docqa.chat.receiving import Chat
+from docqa.chat.rendering import render_account, render_desk, render_source, render_tabs
 from docqa.chat.session import Session
 from docqa.corpus import MAX_BYTES
 from docqa.reading import SUFFIXES
@@ -19,7 +20,7 @@ SECONDS_BETWEEN_LOOKS = 5.0
 class Page:
     """The components of the page."""
 
-    chat: gr.Blocks
+    chat: Chat
     session: gr.State
     markdown: gr.Textbox
     header: gr.HTML
@@ -40,11 +41,13 @@ class Page:
     timer: gr.Timer
 
 
-def lay_out(chat: gr.Blocks, *, read_only: bool) -> Page:
+def lay_out(chat: Chat, *, read_only: bool, with_login: bool) -> Page:
     """Put the components on the page."""
     session, markdown = gr.State(Session()), gr.Textbox(visible=False)
     with gr.Row(elem_id="docqa-top"):
         header, toolbar, _ = _html("header"), _html("toolbar"), _html("tabs", render_tabs())
+        if with_login:
+            _html("account", render_account())
     with gr.Row(elem_id="docqa-columns"):
         with gr.Column(elem_id="docqa-left"):
             notice, course, feedback = _html("notice"), _html("course"), _html("feedback")

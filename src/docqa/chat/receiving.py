@@ -1,7 +1,8 @@
 """Receiving files from the page, straight into the corpus: Gradio would keep copies in a folder of its own."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import gradio as gr
 from starlette.concurrency import run_in_threadpool
@@ -10,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from docqa.chat.library import READ_ONLY, Library
-from docqa.chat.state import Addition
+from docqa.chat.state import Addition, Turn
 from docqa.corpus import MAX_BYTES
 
 AT_ONCE = 2
@@ -22,9 +23,20 @@ TOO_LARGE = f"it is larger than the {MAX_BYTES // 1_000_000} MB docqa reads; div
 
 
 class Chat(gr.Blocks):
-    """The page, and the routes that its server has beside Gradio's."""
+    """The page, the library behind it, the routes that its server has beside Gradio's, and who hears of answers."""
 
+    library: Library
     own_routes: Sequence[BaseRoute] = ()
+    observers: Sequence[Callable[[Turn, float], None]] = ()
+    """Each is told of every question and the seconds it took."""
+
+    def answer(self, pending: Turn) -> Turn:
+        """Answer a question of a conversation."""
+        began = time.perf_counter()
+        turn = self.library.answer(pending)
+        for observer in self.observers:
+            observer(turn, time.perf_counter() - began)
+        return turn
 
 
 def upload_route(library: Library) -> Route:

@@ -1,69 +1,194 @@
 """Serving the chat: on this machine only unless told otherwise, and nothing but the chat."""
 
+import asyncio
 import errno
+import signal
 import socket
 import sys
+import threading
 import time
-from dataclasses import dataclass
+import webbrowser
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
-from typing import Any
-from urllib.parse import urlsplit
 
 import gradio as gr
-from starlette.datastructures import Headers
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+import uvicorn
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
+from docqa.chat.guarding.bodies import BodyLimitMiddleware
+from docqa.chat.guarding.connections import MOST_CONNECTIONS, PunctualProtocol
+from docqa.chat.guarding.events import EventsMiddleware
+from docqa.chat.guarding.headers import SecurityHeadersMiddleware
+from docqa.chat.guarding.health import Health, StoppingMiddleware, health_routes
+from docqa.chat.guarding.hosts import EVERYWHERE, LOOPBACK, HostNames, OwnHostMiddleware, OwnPageMiddleware, is_loopback
+from docqa.chat.guarding.login import Login, LoginMiddleware, login_routes
+from docqa.chat.guarding.observing import Log, LogLevel, Measurements, ObservingMiddleware
+from docqa.chat.guarding.passwords import Accounts
+from docqa.chat.guarding.rates import Allowance, RateLimitMiddleware
+from docqa.chat.guarding.routes import KnownRoutesMiddleware
 from docqa.chat.receiving import Chat
 from docqa.corpus import MAX_BYTES
-from docqa.errors import PortInUseError, ServingError
+from docqa.errors import PortInUseError, ServingError, UnprotectedHostError
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
-    "base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
-"""Lets the page load from and speak to its own server only; Gradio's page needs inline scripts and ``eval``."""
+MOST_PAGES = 500
+"""How many pages' conversations are kept; the oldest is forgotten."""
+SECONDS_TO_FINISH = 30
+"""How long answers in flight may take when the chat is stopped."""
 
 SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
 SYSTEM_MONOSPACE_FONTS = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
 
-def launch(chat: Chat, *, host: str = "127.0.0.1", port: int = 7860, open_browser: bool = False) -> None:
-    """Serve the chat until it is interrupted; raise ``PortInUseError`` when the port is taken."""
+def launch(
+    chat: Chat,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    accounts: Accounts | None = None,
+    allowed_hosts: Sequence[str] = (),
+    insecure: bool = False,
+    log: LogLevel | None = None,
+    open_browser: bool = False,
+) -> None:
+    """Serve the chat until it is interrupted; answers in flight are finished.
+
+    Args:
+        chat: what ``build_chat`` made.
+        host: the address to listen on.
+        port: the port to listen on.
+        accounts: who may log in; None where everyone who reaches the chat may use it.
+        allowed_hosts: the names under which a proxy on this machine serves the chat; it is then believed what it says
+            of the client's address and of https.
+        insecure: whether other machines may reach a chat without a login.
+        log: what to log, if anything: every request, and the questions too.
+        open_browser: whether to open the page.
+
+    Raises:
+        PortInUseError: the port is taken.
+        UnprotectedHostError: other machines would reach a chat without a login.
+    """
+    check_host(host, allowed_hosts, protected=accounts is not None or insecure)
     check_port(host, port)
-    chat.launch(
-        server_name=host,
-        server_port=port,
-        inbrowser=open_browser,
-        prevent_thread_lock=True,
-        theme=_theme(),
-        head=_style(),
-        app_kwargs={"middleware": _middleware(host), "routes": list(chat.own_routes)},
-        max_file_size=MAX_BYTES,
-        **_nothing_else(),
+    health = Health(chat.library)
+    config = uvicorn.Config(
+        _guard(chat, health, HostNames.of(host, allowed_hosts), accounts, log),
+        host=host,
+        port=port,
+        http=PunctualProtocol,
+        ws="none",
+        log_level="warning",
+        server_header=False,
+        proxy_headers=bool(allowed_hosts),
+        forwarded_allow_ips=list(LOOPBACK),
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=5,
     )
-    sys.stderr.write(f"docqa chat: {chat.local_url}  (Ctrl+C stops it)\n")
-    _wait(chat)
+    with _ended_by_sigterm():
+        ChatServer(config, chat, health, open_browser=open_browser).run()
 
 
-def _nothing_else() -> dict[str, Any]:
-    return {
-        "quiet": True,
-        "inline": False,
-        "share": False,
-        "run_history": False,
-        "footer_links": [],
-        "ssr_mode": False,
-        "mcp_server": False,
-        "pwa": False,
-        "num_workers": 0,
-        "enable_monitoring": False,
-    }
+class ChatServer(uvicorn.Server):
+    """Serves a chat, and finishes what was begun before it stops."""
+
+    def __init__(self, config: uvicorn.Config, chat: Chat, health: Health, *, open_browser: bool) -> None:
+        super().__init__(config)
+        self._chat = chat
+        self._health = health
+        self._open_browser = open_browser
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say where."""
+        await super().startup(sockets)
+        url = local_url(self.config.host, self.config.port)
+        sys.stderr.write(f"docqa chat: {url}  (Ctrl+C stops it)\n")
+        sys.stderr.flush()
+        self._health.warm_up()
+        if self._open_browser:
+            webbrowser.open(url)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing new, finish what was begun, end the streams of open pages, then stop."""
+        self._health.stopping = True
+        for server in self.servers:
+            server.close()
+        deadline = time.monotonic() + SECONDS_TO_FINISH
+        while _at_work(self._chat) and time.monotonic() < deadline and not self.force_exit:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)  # for the last words to be sent
+        self._chat.app.stop_event.set()
+        self._chat.is_running = False
+        for connection in list(self.server_state.connections):
+            connection.transport.close()  # Gradio's streams would go on; what is buffered is still sent
+        await super().shutdown(sockets)
+
+
+def _at_work(chat: Chat) -> bool:
+    return bool(len(chat._queue)) or any(chat._queue.active_jobs)
+
+
+def _guard(chat: Chat, health: Health, hosts: HostNames, accounts: Accounts | None, log: LogLevel | None) -> ASGIApp:
+    """Put the page behind everything that guards it; what comes last here meets a request first."""
+    login = Login(accounts) if accounts else None
+    measurements = _measure(chat)
+    observers: list[Measurements | Log] = [measurements, *([Log(log)] if log else [])]
+    chat.observers = [observer.answered for observer in observers]
+    routes = [*health_routes(health, measurements), *(login_routes(login) if login else [])]
+    app: ASGIApp = _application(chat, routes, with_login=login is not None)
+    app = EventsMiddleware(app, _inputs(chat), lambda session: session in chat._queue.pending_messages_per_session)
+    app = BodyLimitMiddleware(app)
+    app = StoppingMiddleware(app, health)
+    app = RateLimitMiddleware(app, Allowance())
+    app = LoginMiddleware(app, login) if login else app
+    app = OwnPageMiddleware(app)
+    app = KnownRoutesMiddleware(app)
+    app = OwnHostMiddleware(app, hosts)
+    app = SecurityHeadersMiddleware(app)
+    return ObservingMiddleware(app, [observer.served for observer in observers])
+
+
+def _inputs(chat: Chat) -> dict[int, int]:
+    """Return how many values each event takes that Python, not the page itself, deals with."""
+    return {number: len(event.inputs) for number, event in chat.fns.items() if event.fn and not event.js}
+
+
+def _measure(chat: Chat) -> Measurements:
+    measurements = Measurements()
+    measurements.watch("docqa_queue_length", "Events that wait for their turn", lambda: len(chat._queue))
+    measurements.watch_index(lambda: chat.library.overview().summary)
+    return measurements
+
+
+def _application(chat: Chat, routes: Sequence[BaseRoute], *, with_login: bool) -> FastAPI:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.router.routes += [*routes, *chat.own_routes]
+    gr.mount_gradio_app(
+        app,
+        chat,
+        path="/",
+        theme=_theme(),
+        head=_head(with_login=with_login),
+        max_file_size=MAX_BYTES,
+        show_error=False,
+        run_history=False,
+        footer_links=[],
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        enable_monitoring=False,
+    )
+    chat.state_session_capacity = MOST_PAGES
+    chat.is_running = True  # else Gradio sends no signs of life through its streams
+    return app
+
+
+def _head(*, with_login: bool) -> str:
+    if not with_login:
+        return _style()
+    script = resources.files("docqa.chat.guarding").joinpath("login.js").read_text(encoding="utf-8")
+    return f"{_style()}<script>{script}</script>"
 
 
 def _style() -> str:
@@ -80,9 +205,20 @@ def _theme() -> gr.themes.Base:
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach what is served on a host."""
-    return host in LOOPBACK
+def local_url(host: str, port: int) -> str:
+    """Return the address of the page for a browser on this machine."""
+    name = "localhost" if host in EVERYWHERE else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/"
+
+
+def check_host(host: str, allowed_hosts: Sequence[str] = (), *, protected: bool) -> None:
+    """Check that a chat others can reach is protected.
+
+    Raises:
+        UnprotectedHostError: it is not.
+    """
+    if not protected and (allowed_hosts or not is_loopback(host)):
+        raise UnprotectedHostError(allowed_hosts[0] if allowed_hosts else host)
 
 
 def check_port(host: str, port: int) -> None:
@@ -103,61 +239,14 @@ def check_port(host: str, port: int) -> None:
             raise ServingError(host, port, problem.strerror or str(problem)) from problem
 
 
-def _middleware(host: str) -> list[Middleware]:
-    own = [Middleware(ContentSecurityPolicyMiddleware), Middleware(OwnPageMiddleware)]
-    if not is_loopback(host):
-        return own
-    # a page from elsewhere must not reach the chat by making its own name point at this machine
-    return [Middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"]), *own]
-
-
-@dataclass(frozen=True, slots=True)
-class ContentSecurityPolicyMiddleware:
-    """Adds the content security policy to every response."""
-
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and add the header to what comes back."""
-
-        async def send_with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                header = (b"content-security-policy", CONTENT_SECURITY_POLICY.encode())
-                message["headers"] = [*message.get("headers", ()), header]
-            await send(message)
-
-        await self.app(scope, receive, send_with_policy)
-
-
-@dataclass(frozen=True, slots=True)
-class OwnPageMiddleware:
-    """Refuses what the chat's own page never sends: requests from other sites' pages, and forms."""
-
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or say why not."""
-        reason = _why_refused(Headers(scope=scope)) if scope["type"] == "http" and scope["method"] == "POST" else ""
-        if reason:
-            await PlainTextResponse(reason, 403)(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
-
-
-def _why_refused(headers: Headers) -> str:
-    if headers.get("content-type", "").strip().lower().startswith("multipart/"):
-        return "no forms are taken"  # Gradio writes their files to the disk, whoever sends them
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is None:  # browsers leave it out where the connection is not trusted
-        own = origin is None or urlsplit(origin).netloc == headers.get("host")
-    else:
-        own = site in ("same-origin", "none")
-    return "" if own else "pages of other sites cannot use this chat"
-
-
-def _wait(chat: gr.Blocks) -> None:
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Leave the process in the usual way after SIGTERM, which uvicorn raises again once it has stopped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread only
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        while chat.is_running:
-            time.sleep(0.2)
+        yield
     finally:
-        chat.close(verbose=False)
+        signal.signal(signal.SIGTERM, before)

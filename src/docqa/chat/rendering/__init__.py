@@ -1,5 +1,6 @@
 """HTML of the chat, from values: pure functions, and the only place where HTML is made. Everything shown is escaped."""
 
+from docqa.chat.rendering.account import render_account
 from docqa.chat.rendering.conversation import render_conversation, render_toolbar
 from docqa.chat.rendering.documents import render_desk, render_listing, render_tabs
 from docqa.chat.rendering.pages import render_page
@@ -8,6 +9,7 @@ from docqa.chat.rendering.status import render_feedback, render_header, render_n
 from docqa.chat.rendering.welcome import render_welcome
 
 __all__ = [
+    "render_account",
     "render_conversation",
     "render_desk",
     "render_feedback",

@@ -1,0 +1,399 @@
+"""Attacks on every route of a running chat: nobody is let in, nothing outside the corpus is read, nothing breaks."""
+
+import asyncio
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import pytest
+from gradio.routes import App
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from docqa.chat.guarding.passwords import write_hash
+from docqa.chat.guarding.routes import CALL, JOIN, LOGIN, LOGOUT, ROUTES, UPLOAD, find_route
+from serving import INSIDE, OUTSIDE, PASSWORD, Chat, chat_in, exchange, request
+
+EXAMPLES = int(os.environ.get("DOCQA_FUZZ_EXAMPLES", "60"))
+"""How many inputs are tried in each fuzz test; 20,000 take about ten minutes."""
+
+PATHS = {route.name: route.name.replace("{id}", "a1").replace("{file}", "index.js") for route in ROUTES}
+WRITES = [JOIN, CALL, UPLOAD]
+DEEP = "/../" * 12
+TRAVERSALS = [
+    f"{DEEP}etc/passwd",
+    "/..%2f" * 12 + "etc/passwd",
+    "/%2e%2e" * 12 + "/etc/passwd",
+    "/%252e%252e%252f" * 8 + "etc/passwd",
+    "/..%5c" * 8 + "etc%5cpasswd",
+    "/..\\" * 8 + "etc\\passwd",
+    "/....//" * 8 + "etc/passwd",
+    "/..;/" * 8 + "etc/passwd",
+    "/%c0%ae%c0%ae/" * 8 + "etc/passwd",
+    "/%uff0e%uff0e/" * 8 + "etc/passwd",
+    "/%ef%bc%8e%ef%bc%8e/" * 8 + "etc/passwd",
+    "//etc/passwd",
+    "/%2fetc%2fpasswd",
+    "/file:///etc/passwd",
+    "/etc/passwd%00.js",
+    "/%00",
+    "/index.js%00/../../secret.txt",
+    "/index.js/../../../secret.txt",
+    "/./././secret.txt",
+    "/~root/.bashrc",
+    "/C:%5cWindows%5cwin.ini",
+    "/proc/self/environ",
+]
+PREFIXES = [
+    "",
+    "/assets",
+    "/static",
+    "/static/js",
+    "/config",
+    "/docqa/documents",
+    "/gradio_api/file=",
+    "/gradio_api/file",
+    "/gradio_api/proxy=http://127.0.0.1:1",
+    "/gradio_api/heartbeat",
+    "/gradio_api/call/retrieve",
+    "/gradio_api/stream",
+    "/svelte",
+    "/gradio_api/custom_component/1/client/component",
+    "/favicon.ico",
+]
+HOSTS = [
+    "evil.example",
+    "127.0.0.1.evil.example",
+    "localhost.evil.example:7860",
+    "evil.example@127.0.0.1",
+    "127.0.0.1@evil.example",
+    "127.0.0.1#evil.example",
+    "127.0.0.1/evil.example",
+    "127.0.0.1, evil.example",
+    "127.0.0.1 evil.example",
+    "0.0.0.0",
+    "[::ffff:127.0.0.1]",
+    "2130706433",
+    "0x7f.1",
+    "127.1",
+    "169.254.169.254",
+    "[",
+    "",
+]
+ORIGINS = [
+    ("Origin: http://evil.example",),
+    ("Origin: null",),
+    ("Origin: http://127.0.0.1.evil.example",),
+    ("Origin: http://127.0.0.1:1",),
+    ("Origin: http://127.0.0.1@evil.example",),
+    ("Origin: file://",),
+    ("Origin: http://[",),
+    ("Sec-Fetch-Site: cross-site",),
+    ("Sec-Fetch-Site: same-site",),
+    ("Sec-Fetch-Site: cross-site", "Origin: http://127.0.0.1"),
+    ("Sec-Fetch-Site: anything",),
+]
+METHODS = ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "GETS", "get"]
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
+    with chat_in(tmp_path_factory.mktemp("open")) as served:
+        yield served
+        assert "Traceback" not in served.log
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
+    folder = tmp_path_factory.mktemp("closed")
+    write_hash(folder / "anna.hash", PASSWORD)
+    with chat_in(folder, password=folder / "anna.hash") as served:
+        yield served
+        assert "Traceback" not in served.log
+
+
+def own(chat: Chat, *headers: str, method: str = "GET", path: str = "/", body: bytes = b"") -> bytes:
+    return request(method, path, *headers, host=f"127.0.0.1:{chat.port}", body=body)
+
+
+def methods_of(path: str) -> list[str]:
+    route = find_route(path)
+    assert route
+    return sorted(route.methods - {"HEAD"})
+
+
+def refused(chat: Chat, sent: bytes, *, statuses: range = range(400, 500)) -> str:
+    """Send an attack and return why it did not fail; empty when it did."""
+    status, received = exchange(chat, sent)
+    leaked = [word for word in (OUTSIDE, "root:x:0", "PATH=") if word.encode() in received]
+    return f"{sent[:120]!r} → {status} {leaked}" if leaked or status not in statuses else ""
+
+
+def none_succeed(attacks: list[str]) -> None:
+    assert [attack for attack in attacks if attack] == []
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_no_path_leads_out_of_the_chat(chat: Chat, prefix: str) -> None:
+    absolute = f"{prefix}{chat.folder}/secret.txt"
+    none_succeed([refused(chat, own(chat, path=path)) for path in [absolute, *(prefix + path for path in TRAVERSALS)]])
+
+
+@pytest.mark.parametrize("path", ["http://evil.example/", "http://127.0.0.1:1/config", "//evil.example/", "*", "?x"])
+def test_no_target_leads_elsewhere(chat: Chat, path: str) -> None:
+    none_succeed([refused(chat, own(chat, path=path))])
+
+
+@pytest.mark.parametrize("path", PATHS.values())
+def test_no_route_answers_to_another_name(chat: Chat, path: str) -> None:
+    for method in methods_of(path):
+        attacks = [request(method, path, host=host) for host in HOSTS]
+        attacks += [request(method, path, host=None), request(method, path, "Host: evil.example")]
+        none_succeed([refused(chat, attack, statuses=range(400, 401)) for attack in attacks])
+
+
+@pytest.mark.parametrize("path", PATHS.values())
+def test_no_route_serves_pages_of_other_sites(chat: Chat, path: str) -> None:
+    for method in methods_of(path):
+        attacks = [own(chat, *headers, method=method, path=path) for headers in ORIGINS]
+        none_succeed([refused(chat, attack, statuses=range(403, 404)) for attack in attacks])
+
+
+@pytest.mark.parametrize("path", PATHS.values())
+def test_no_route_has_other_methods_or_forms(chat: Chat, path: str) -> None:
+    attacks = [own(chat, method=method, path=path) for method in METHODS]
+    preflight = ("Access-Control-Request-Method: POST", "Origin: http://evil.example")
+    attacks += [own(chat, *preflight, method="OPTIONS", path=path)]
+    attacks += [own(chat, "Content-Type: multipart/form-data; boundary=x", method="POST", path=path, body=b"--x--")]
+    attacks += [own(chat, "X-HTTP-Method-Override: DELETE", method="PUT", path=path)]
+    none_succeed([refused(chat, attack) for attack in attacks])
+
+
+def test_a_link_from_elsewhere_may_be_followed(chat: Chat) -> None:
+    link = ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document")
+    assert exchange(chat, own(chat, *link))[0] == 200
+    assert exchange(chat, own(chat, *link[:2], "Sec-Fetch-Dest: iframe"))[0] == 403
+
+
+def test_no_route_of_gradio_is_open_but_those_the_page_needs(chat: Chat) -> None:
+    async def gradios() -> set[str]:  # a coroutine, since Gradio would make a loop of its own
+        app = App.create_app(gr.Blocks(analytics_enabled=False))
+        return {re.sub(r"{[^}]*}", "a1", path) for path in app.openapi()["paths"]}
+
+    paths = asyncio.run(gradios())
+    foreign = sorted(path for path in paths if find_route(path) is None)
+    assert {"/gradio_api/upload", "/gradio_api/file=a1", "/gradio_api/proxy=a1", "/monitoring"} <= set(foreign)
+    attacks = [own(chat, method=method, path=path) for path in foreign for method in ("GET", "POST")]
+    none_succeed([refused(chat, attack, statuses=range(404, 405)) for attack in attacks])
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: -5",
+        "Content-Length: 5, 6",
+        "Content-Length: x",
+        "Content-Length: 99999999999999999999999",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Content-Length: 0\r\n folded: yes\r\n\x01: x",
+        "X: a\x00b",
+        "X" * 100_000 + ": x",
+        "X: " + "x" * 100_000,
+        "\r\n".join(f"X-{number}: {'x' * 100}" for number in range(2_000)),
+    ],
+)
+def test_requests_whose_end_is_unclear_are_refused(chat: Chat, head: str) -> None:
+    smuggled = b"0\r\n\r\n" + own(chat, path="/config")
+    attack = f"POST {JOIN} HTTP/1.1\r\nHost: 127.0.0.1:{chat.port}\r\n{head}\r\n\r\n".encode() + smuggled
+    status, received = exchange(chat, attack)
+    assert 400 <= status < 500
+    # where no body is announced, what follows is the next request, and no good one
+    assert set(re.findall(rb"HTTP/1.1 (.)", received)) == {b"4"} and b'"components"' not in received
+
+
+def test_long_targets_and_bodies_are_refused(chat: Chat) -> None:
+    chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+    head = f"POST {JOIN} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    none_succeed([refused(chat, own(chat, path="/" + "a" * 100_000))])
+    none_succeed(
+        [
+            refused(chat, attack, statuses=range(413, 414))
+            for attack in (
+                own(chat, method="POST", path=JOIN, body=b"x" * 256_001),
+                own(chat, method="POST", path=LOGOUT, body=b"x" * 256_001),
+                head + chunk * 5,
+            )
+        ]
+    )
+
+
+def test_what_is_slow_is_not_waited_for(chat: Chat) -> None:
+    host = f"Host: 127.0.0.1:{chat.port}\r\n"
+    unfinished = {
+        "nothing": b"",
+        "part of a line": b"GET / HT",
+        "part of the headers": f"GET / HTTP/1.1\r\n{host}".encode(),
+        "a second request": own(chat, path="/healthz") + b"GET / HT",
+        "part of a body": f"POST {JOIN} HTTP/1.1\r\n{host}Content-Length: 100\r\n\r\nx".encode(),
+        "part of a chunk": f"POST {JOIN} HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n10\r\nx".encode(),
+    }
+
+    def seconds_open(sent: bytes) -> float:
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", chat.port), timeout=10) as connection:
+            connection.sendall(sent)
+            while connection.recv(65536):
+                pass
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(len(unfinished)) as pool:
+        times = dict(zip(unfinished, pool.map(seconds_open, unfinished.values()), strict=True))
+    assert {name for name, seconds in times.items() if seconds > 8} == set()
+
+
+def test_drops_that_keep_coming_do_not_hold_a_connection(chat: Chat) -> None:
+    with socket.create_connection(("127.0.0.1", chat.port), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        with pytest.raises(ConnectionError):
+            for _ in range(30):
+                time.sleep(0.2)
+                connection.sendall(b"X: y\r\n")
+
+
+def test_what_proxies_say_is_not_believed(chat: Chat) -> None:
+    forged = ("X-Forwarded-Host: evil.example", "X-Gradio-Server: http://evil.example", "X-Forwarded-Proto: https")
+    for path in ("/", "/config"):
+        status, received = exchange(chat, own(chat, *forged, path=path))
+        assert (status, b"evil.example" in received, b"https://127" in received) == (200, False, False)
+
+
+def test_every_response_carries_the_security_headers(chat: Chat) -> None:
+    for path in ("/", "/config", "/nothing", "/healthz", "/theme.css"):
+        headers = httpx.get(chat.url + path).headers
+        assert "default-src 'self'" in headers["content-security-policy"]
+        assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
+        assert headers["cross-origin-resource-policy"] == headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["referrer-policy"] == "same-origin" and "camera=()" in headers["permissions-policy"]
+        assert ("cache-control" in headers and headers["cache-control"] == "no-store") is (path != "/theme.css")
+        assert "server" not in headers
+
+
+def test_a_client_that_asks_too_much_is_told_when_to_come_back(tmp_path: Path) -> None:
+    event = {"fn_index": 8, "session_hash": "much", "trigger_id": None, "data": [], "event_data": None}
+    with chat_in(tmp_path) as chat, httpx.Client(base_url=chat.url) as client:
+        answers = [client.post(JOIN, json=event) for _ in range(150)]
+        limited = [answer for answer in answers if answer.status_code == 429]
+        assert {answer.status_code for answer in answers} <= {200, 429, 503} and limited
+        assert limited[0].json() == {"detail": "That was a lot at once; try again in a second."}
+        assert limited[0].headers["retry-after"] == "1"
+        assert client.get("/healthz").status_code in (200, 429)
+
+
+# Without a login.
+
+FORGED = [
+    (),
+    ("Cookie: docqa-session=",),
+    ("Cookie: docqa-session=a",),
+    ("Cookie: docqa-session=" + "0" * 64,),
+    ("Cookie: docqa-session=\"'; DROP TABLE sessions",),
+    ("Cookie: access-token=unsecure; access-token-unsecure=x",),
+    ("Authorization: Basic YW5uYTphbm5h",),
+    ("Authorization: Bearer x",),
+    ("X-Forwarded-User: anna", "Remote-User: anna", "X-Forwarded-For: 127.0.0.1"),
+]
+
+
+@pytest.mark.parametrize("path", [path for name, path in PATHS.items() if find_route(path).access == "users"])
+def test_no_route_lets_anyone_in_without_a_login(closed: Chat, path: str) -> None:
+    for headers in FORGED:
+        for method in methods_of(path):
+            status, received = exchange(closed, own(closed, *headers, method=method, path=path, body=b"{}"))
+            assert status == 401 and received.endswith(b'{"detail":"log in first"}')
+        assert refused(closed, own(closed, *headers, "Accept: text/html", path=path), statuses=range(303, 406)) == ""
+
+
+def test_browsers_are_led_to_the_login(closed: Chat) -> None:
+    answer = httpx.get(closed.url, headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, LOGIN)
+    assert INSIDE not in httpx.get(closed.url + LOGIN).text
+
+
+def test_only_health_can_be_asked_by_everyone(closed: Chat) -> None:
+    deadline = time.monotonic() + 20
+    while httpx.get(closed.url + "/readyz").status_code != 200 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert [httpx.get(closed.url + path).text for path in ("/healthz", "/readyz")] == ["alive", "ready"]
+    assert "docqa_index_passages 1.0" in httpx.get(closed.url + "/metrics").text
+
+
+# Whatever comes, it is answered, and never by an error of the server's own.
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = ["turn", "rank", "page", "document", "vote", "question", "x"]
+SESSIONS = st.sampled_from(["a1", "b2", "", "../x"])
+EVENTS = st.fixed_dictionaries(
+    {"fn_index": st.integers(0, 26), "session_hash": SESSIONS, "data": st.lists(VALUES, max_size=3)},
+    optional={
+        "trigger_id": st.integers() | st.none(),
+        "event_data": st.none() | st.dictionaries(st.sampled_from(NAMES), VALUES),
+        "event_id": st.text(max_size=8),
+        "batched": st.booleans(),
+        "simple_format": st.booleans(),
+    },
+)
+BODIES = st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value).encode())
+FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def answered(chat: Chat, method: str, path: str, body: bytes = b"", **query: str) -> None:
+    for _ in range(50):
+        # a connection of its own each time: the one before may have been closed for good reason
+        with httpx.stream(method, chat.url + path, content=body, params=query) as answer:
+            status = answer.status_code
+        if status not in (429, 503):
+            break
+        time.sleep(0.3)
+    assert status < 500, f"{method} {path} {body!r} {query!r}: {status}"
+
+
+@FUZZ
+@given(EVENTS)
+def test_any_event_is_answered(chat: Chat, event: dict[str, object]) -> None:
+    answered(chat, "POST", JOIN, json.dumps(event).encode())
+
+
+@FUZZ
+@given(st.lists(VALUES, max_size=3))
+def test_any_call_of_the_api_is_answered(chat: Chat, data: list[object]) -> None:
+    answered(chat, "POST", CALL, json.dumps({"data": data}).encode())
+
+
+@FUZZ
+@given(st.sampled_from(sorted(PATHS.values())), BODIES)
+def test_any_body_is_answered(chat: Chat, path: str, body: bytes) -> None:
+    for method in methods_of(path):
+        answered(chat, method, path, body if method == "POST" else b"")
+
+
+@FUZZ
+@given(st.sampled_from(sorted(PATHS.values())), st.text(max_size=20))
+def test_any_query_is_answered(chat: Chat, path: str, text: str) -> None:
+    for name in ("session_hash", "name", "page", "deep_link", "__theme"):
+        answered(chat, methods_of(path)[0], path, **{name: text})
