@@ -19,11 +19,10 @@ from conftest import SHARED, FakeEmbedder
 from docqa import Document, DocumentReadError
 from docqa.errors import CorpusError
 from docqa.isolation.process import Failure, ReadingProcess
-from docqa.reading import read_document, reader_version
-from docqa.reading.pdf import tesseract
+from docqa.reading import read_document, reader_version, tesseract
 from docqa.reading.pdf.process import RenderingProcess
 from docqa.reading.pdf.rendering import render_picture
-from docqa.reading.pdf.tesseract import Tesseract, find_tesseract, recognising_seconds
+from docqa.reading.tesseract import Tesseract, find_tesseract, recognising_seconds
 from format_files import lines, page, pdf
 
 SCAN = SHARED / "eval/documents/edge_cases/file_scanned.pdf"
