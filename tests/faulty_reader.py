@@ -53,6 +53,10 @@ def loaded(*names: str) -> None:
     raise DocumentReadError("x", " ".join(name for name in names if name in sys.modules))
 
 
+def miss() -> None:
+    importlib.import_module("no_such_parser")
+
+
 def panic() -> None:
     raise Panic("no way")
 
@@ -99,6 +103,7 @@ ACTS = {
     "once": once,
     "report": report,
     "refuse": refuse,
+    "miss": miss,
     "panic": panic,
     "spin": spin,
     "fill": fill,

@@ -311,22 +311,6 @@ def test_every_help_ends_with_an_example(verb: str, capsys: pytest.CaptureFixtur
     assert f"example: docqa {verb}" in capsys.readouterr().out.splitlines()[-1]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["status"]])
-def test_light_commands_load_no_heavy_library(synced: list[str], arguments: list[str]) -> None:
-    options = synced if arguments == ["status"] else []
-    script = f"""
-import sys
-from docqa.cli import main
-try:
-    main({arguments + options!r})
-except SystemExit:
-    pass
-loaded = {{"torch", "sentence_transformers", "transformers", "gradio"}} & set(sys.modules)
-sys.exit(f"loaded {{loaded}}" if loaded else 0)
-"""
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
-
-
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])

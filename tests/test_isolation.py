@@ -117,6 +117,12 @@ def test_what_fails_is_skipped_with_the_reason(
 
 
 @pytest.mark.usefixtures("faulty")
+def test_a_file_whose_parser_is_missing_is_tried_again_once_it_is_there(tmp_path: Path) -> None:
+    words = "its reader cannot be loaded (No module named 'no_such_parser'); reinstall docqa"
+    assert reason(tmp_path, "miss") == (words, False)
+
+
+@pytest.mark.usefixtures("faulty")
 def test_the_readers_alone_are_loaded(tmp_path: Path) -> None:
     assert (
         reason(tmp_path, "loaded torch faiss scipy transformers gradio docqa.syncing docqa.reading")[0]

@@ -19,11 +19,10 @@ from conftest import SHARED, FakeEmbedder
 from docqa import Document, DocumentReadError
 from docqa.errors import CorpusError
 from docqa.isolation.process import Failure, ReadingProcess
-from docqa.reading import read_document, reader_version
-from docqa.reading.pdf import tesseract
+from docqa.reading import read_document, reader_version, tesseract
 from docqa.reading.pdf.process import RenderingProcess
 from docqa.reading.pdf.rendering import render_picture
-from docqa.reading.pdf.tesseract import Tesseract, find_tesseract, recognising_seconds
+from docqa.reading.tesseract import Tesseract, find_tesseract, recognising_seconds
 from format_files import lines, page, pdf
 
 SCAN = SHARED / "eval/documents/edge_cases/file_scanned.pdf"
@@ -204,14 +203,14 @@ def test_ligatures_are_written_as_letters(program: Callable[..., None]) -> None:
 def test_a_program_that_fails_costs_that_page(
     program: Callable[..., None], monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr(tesseract, "MEMORY", 2**27)
+    monkeypatch.setattr("docqa.reading.pdf.tesseract.MEMORY", 2**27)
     program(f"cat > /dev/null; {script}")
     document = read(pdf(page("Words."), scan(*FERRY)))
     assert (document.text, document.unread) == ("Words.", "page 2 holds a picture, in which no text was recognised")
 
 
 def test_a_page_that_takes_long_is_given_up(program: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tesseract, "SECONDS", 1)
+    monkeypatch.setattr("docqa.reading.pdf.tesseract.SECONDS", 1)
     program("while :; do :; done")
     started = time.monotonic()
     assert reason(pdf(scan(*FERRY))) == "page 1 holds a picture, in which no text was recognised"

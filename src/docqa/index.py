@@ -22,7 +22,8 @@ CANDIDATES = 100
 """How many rows are proposed by the embedding of the passage, and as many by its terms, well above the number that is
 compared token by token afterwards."""
 NEAR = 500
-"""How many rows FAISS proposes, of which the nearest are then found exactly."""
+"""How many rows FAISS proposes, of which the nearest are then found exactly. An index of no more does without FAISS,
+which takes longer to load than such an index to ask."""
 KEPT_SEARCHES = 32
 """After so many searches memory is given back: one in a large index touches some 15 MB of it, here and there."""
 BACKGROUND_ROWS = 1_000
@@ -152,7 +153,7 @@ class Index:
 
     def __init__(
         self,
-        nearest: Nearest,
+        nearest: Nearest | None,
         passages: NDArray[np.float16],
         sentences: NDArray[np.float16],
         starts: Rows,
@@ -180,7 +181,7 @@ class Index:
         starts = map_starts(folder / STARTS_FILE, rows)
         sentences = map_array(folder / SENTENCES_FILE, np.float16, int(starts[-1]), scattered=True)
         return cls(
-            Nearest.read(folder / NEAREST_FILE, rows, dimension),
+            Nearest.read(folder / NEAREST_FILE, rows, dimension) if rows > NEAR else None,
             passages,
             sentences,
             starts,
@@ -235,7 +236,7 @@ class Index:
         return Candidates(found.rows, passage, sentence, of_terms, sentence_terms, pairs, sentences, found.starts)
 
     def _find_nearest(self, query: Embeddings, count: int) -> Rows:
-        near = self._nearest.search(query, min(len(self), max(count, NEAR)))
+        near = self._nearest.search(query, min(len(self), max(count, NEAR))) if self._nearest else np.arange(len(self))
         return near[_best(np.vecdot(self._passages[near].astype(np.float32), query), count)]
 
     def _give_back(self) -> None:

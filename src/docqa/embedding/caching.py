@@ -29,15 +29,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "docqa"
 
 
-def load_entry(name: str) -> dict[str, bytes] | None:
-    """Load the files of an entry, or nothing where there is none whose files are what was saved."""
+def find_entry(name: str) -> dict[str, Path] | None:
+    """Find the files of an entry, or nothing where there is none whose files are what was saved."""
     folder = cache_folder() / name
     try:
-        digests = json.loads((folder / DIGESTS).read_bytes())
-        files = {file: (folder / file).read_bytes() for file in digests}
+        saved: dict[str, str] = dict(json.loads((folder / DIGESTS).read_bytes()))
+        files = {file: folder / file for file in saved}
+        found = digest_files(list(files.values()))
     except (OSError, ValueError, TypeError):
         return None
-    return files if {file: _digest(data) for file, data in files.items()} == digests else None
+    return files if found == list(saved.values()) else None
 
 
 def save_entry(name: str, files: Mapping[str, bytes]) -> None:

@@ -49,7 +49,7 @@ def export(reference: ReferenceModel, *, compact: bool) -> tuple[Exported, OnnxM
         reference.settings,
         pooling,
     )
-    fast = OnnxModel(exported)
+    fast = OnnxModel(exported.graph, exported.tokenizer, exported.settings, exported.pooling)
     try:
         check(fast, reference)
     except ExportError:

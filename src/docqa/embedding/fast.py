@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from platform import machine
 
-from docqa.embedding.caching import cache_folder, load_entry, save_entry
+from docqa.embedding.caching import cache_folder, find_entry, save_entry
 from docqa.embedding.exporting import RECIPE, ExportError, export
 from docqa.embedding.modelling import Model, ModelSettings
-from docqa.embedding.onnx_runtime import Exported, OnnxModel, runtime_version
+from docqa.embedding.onnx_runtime import OnnxModel, runtime_version
 from docqa.embedding.reference import ReferenceModel
 
 logger = logging.getLogger(__name__)
@@ -38,9 +38,9 @@ def find_model(name: str, digest: str, load_reference: Callable[[], ReferenceMod
     compact = multiplies_bytes()
     key = json.dumps([digest, RECIPE, runtime_version(), compact])
     entry = f"models/{hashlib.sha256(key.encode()).hexdigest()}"
-    files = load_entry(entry)
+    files = find_entry(entry)
     if files and REFUSAL in files:
-        _explain(name, files[REFUSAL].decode())
+        _explain(name, files[REFUSAL].read_text("utf-8"))
         return load_reference()
     return (_open(files) if files else None) or _make(name, entry, load_reference(), compact=compact)
 
@@ -55,15 +55,13 @@ def multiplies_bytes() -> bool:
         return False
 
 
-def _open(files: dict[str, bytes]) -> OnnxModel | None:
+def _open(files: dict[str, Path]) -> OnnxModel | None:
     """Load what was saved; nothing where this machine cannot, so that it is made anew."""
     try:
-        settings = json.loads(files[SETTINGS])
+        settings = json.loads(files[SETTINGS].read_bytes())
         pooling, special_ids = settings.pop("pooling"), tuple(settings.pop("special_ids"))
-        exported = Exported(
-            files[GRAPH], files[TOKENIZER].decode(), ModelSettings(special_ids=special_ids, **settings), pooling
-        )
-        return OnnxModel(exported)
+        tokenizer = files[TOKENIZER].read_text("utf-8")
+        return OnnxModel(files[GRAPH], tokenizer, ModelSettings(special_ids=special_ids, **settings), pooling)
     except Exception as exc:  # whatever the libraries raise for what they cannot read
         logger.info("the fast form of a model in '%s' cannot be loaded: %s", cache_folder(), exc)
         return None

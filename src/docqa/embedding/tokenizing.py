@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,32 +23,26 @@ class Tokenizing:
     """Tokenize with a tokenizer in the form of tokenizer.json. Threads may share it, for nothing in it ever changes."""
 
     def __init__(self, description: str, limit: int) -> None:
+        from tokenizers import Tokenizer
+
         self.description = description
-        self._counting = _load(description)
-        self._cutting = _load(description)
-        self._cutting.enable_truncation(limit)
+        self._tokenizer: Tokenizer = Tokenizer.from_str(description)
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(limit)
 
     @property
     def special(self) -> int:
         """Return how many special tokens are added to a text."""
-        return int(self._counting.num_special_tokens_to_add(False))
+        return int(self._tokenizer.num_special_tokens_to_add(False))
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Count the tokens of each text, special tokens excluded."""
-        return [len(found) for found in self._counting.encode_batch_fast(list(texts), add_special_tokens=False)]
+        """Count the tokens of each text, special tokens excluded, and those behind the limit included."""
+        found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(first) + sum(map(len, first.overflowing)) for first in found]
 
     def tokenize(self, texts: Sequence[str]) -> list[Tokens]:
         """List the tokens of each text as the model reads it: with special tokens, and cut off at its limit."""
         return [
             Tokens(np.array(found.ids, np.int32), np.array(found.offsets, np.int64).reshape(-1, 2))
-            for found in self._cutting.encode_batch(list(texts))
+            for found in self._tokenizer.encode_batch(list(texts))
         ]
-
-
-def _load(description: str) -> "Tokenizer":
-    from tokenizers import Tokenizer
-
-    tokenizer: Tokenizer = Tokenizer.from_str(description)
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer

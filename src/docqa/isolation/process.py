@@ -14,7 +14,7 @@ from typing import Any, get_args
 from docqa.errors import CorpusError
 from docqa.isolation import worker
 from docqa.isolation.worker import read_frame, write_frame
-from docqa.reading.pdf.tesseract import recognising_seconds
+from docqa.reading.tesseract import recognising_seconds
 from docqa.types import Block, BlockKind, Document, PageStart, Span
 
 READER = "docqa.reading.read_document"
@@ -172,6 +172,8 @@ def _outcome(reply: Any, path: str, digest: str) -> Document | Failure:
         return Failure(f"reading it needs more than {MEMORY // 2**20} MiB; divide it", retry=True)
     if "error" in reply:
         return _crash(_printable(reply["error"]))
+    if "missing" in reply:
+        return Failure(f"its reader cannot be loaded ({_printable(reply['missing'])}); reinstall docqa", lasting=False)
     if "reason" in reply:
         return Failure(_printable(reply["reason"]))
     title, text, unread, author, date = (reply[name] for name in ("title", "text", "unread", "author", "date"))

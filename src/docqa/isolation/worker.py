@@ -121,6 +121,8 @@ def _answer(read: Read, request: dict[str, Any], data: bytes) -> bytes:
         return NO_MEMORY
     except DocumentReadError as exc:
         return json.dumps({"reason": exc.reason}).encode()
+    except ImportError as exc:
+        return json.dumps({"missing": str(exc)[:200]}).encode()
     except BaseException as exc:  # what a parser in another language throws may be no Exception
         return json.dumps({"error": f"{type(exc).__name__}: {exc}"[:200]}).encode()
 

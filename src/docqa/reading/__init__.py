@@ -1,62 +1,52 @@
-"""Reading: a file's bytes → a Document. One small module per format, chosen by content and suffix."""
+"""Reading: a file's bytes → a Document. One small module per format, chosen by content and suffix.
+
+A module is imported when a file of its format is read: the parsers take ten times as long to load as all else of docqa.
+"""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from docqa.errors import DocumentReadError
-from docqa.reading.composing import Piece, clean, compose
-from docqa.reading.decoding import decode
-from docqa.reading.delimited import read_csv
-from docqa.reading.epub import read_epub
-from docqa.reading.html import read_html
-from docqa.reading.mail import read_eml
-from docqa.reading.markdown import read_markdown
-from docqa.reading.opendocument import read_odt
-from docqa.reading.origins import find_origin
-from docqa.reading.pdf import read_pdf
-from docqa.reading.pdf.tesseract import find_tesseract
-from docqa.reading.plain_text import read_plain_text
-from docqa.reading.recognising import recognise
-from docqa.reading.restructured_text import read_restructured_text
-from docqa.reading.rich_text import read_rtf
-from docqa.reading.sheets import read_xlsx
-from docqa.reading.slides import read_pptx
-from docqa.reading.source_code import read_source_code
-from docqa.reading.word import read_docx
+from docqa.reading.tesseract import find_tesseract
 from docqa.types import Block, Document
+
+if TYPE_CHECKING:
+    from docqa.reading.composing import Piece
 
 CODE = (
     ".bash .c .cc .cfg .cpp .cs .css .env .go .h .hpp .ini .java .js .json .jsonl .jsx .kt .log .lua .php .pl .ps1 .py "
     ".r .rb .rs .scala .sh .sql .swift .toml .ts .tsx .xml .yaml .yml"
 ).split()
 
-TEXT_READERS: dict[str, Callable[[str], tuple[str | None, list[Block]]]] = {
-    ".txt": read_plain_text,
-    ".text": read_plain_text,
-    ".tex": read_plain_text,
-    ".md": read_markdown,
-    ".markdown": read_markdown,
-    ".rst": read_restructured_text,
-    **dict.fromkeys(CODE, read_source_code),
+TEXT_READERS = {
+    ".txt": "plain_text.read_plain_text",
+    ".text": "plain_text.read_plain_text",
+    ".tex": "plain_text.read_plain_text",
+    ".md": "markdown.read_markdown",
+    ".markdown": "markdown.read_markdown",
+    ".rst": "restructured_text.read_restructured_text",
+    **dict.fromkeys(CODE, "source_code.read_source_code"),
 }
-"""Suffix → a function from a text, the file itself, to its title, if it has one, and its blocks."""
+"""Suffix → the name in this package of a function from a text, the file itself, to its title, if any, and blocks."""
 
-CONVERTERS: dict[str, Callable[[str, bytes], tuple[str | None, list[Piece]]]] = {
-    ".csv": read_csv,
-    ".docx": read_docx,
-    ".eml": read_eml,
-    ".epub": read_epub,
-    ".htm": read_html,
-    ".html": read_html,
-    ".odt": read_odt,
-    ".pptx": read_pptx,
-    ".rtf": read_rtf,
-    ".tab": read_csv,
-    ".tsv": read_csv,
-    ".xhtml": read_html,
-    ".xlsx": read_xlsx,
+CONVERTERS = {
+    ".csv": "delimited.read_csv",
+    ".docx": "word.read_docx",
+    ".eml": "mail.read_eml",
+    ".epub": "epub.read_epub",
+    ".htm": "html.read_html",
+    ".html": "html.read_html",
+    ".odt": "opendocument.read_odt",
+    ".pptx": "slides.read_pptx",
+    ".rtf": "rich_text.read_rtf",
+    ".tab": "delimited.read_csv",
+    ".tsv": "delimited.read_csv",
+    ".xhtml": "html.read_html",
+    ".xlsx": "sheets.read_xlsx",
 }
-"""Suffix → a function from a path and bytes to a title, if it has one, and the pieces that the text is made of."""
+"""Suffix → the name of a function from a path and bytes to a title, if any, and the pieces that the text is made of."""
 
 SUFFIXES = frozenset({*TEXT_READERS, *CONVERTERS, ".pdf"})
 RENDERED = frozenset({".pdf"})
@@ -74,6 +64,8 @@ def reader_version() -> str:
 
 def is_plain(path: str, data: bytes) -> bool:
     """Tell whether a file is text that is read by docqa's own code, or refused at a glance."""
+    from docqa.reading.recognising import recognise
+
     try:
         return recognise(path, data) in TEXT_READERS
     except DocumentReadError:
@@ -86,8 +78,14 @@ def read_document(path: str, data: bytes, digest: str) -> Document:
     Raises:
         DocumentReadError: no text can be found in the bytes.
     """
+    from docqa.reading.decoding import decode
+    from docqa.reading.origins import find_origin
+    from docqa.reading.recognising import recognise
+
     suffix = recognise(path, data)
     if suffix == ".pdf":
+        from docqa.reading.pdf import read_pdf
+
         return read_pdf(path, data, digest)
     if suffix in CONVERTERS:
         title, text, blocks = _convert(path, data, suffix)
@@ -95,7 +93,8 @@ def read_document(path: str, data: bytes, digest: str) -> Document:
         text = decode(path, data)
         if not text.strip():
             raise DocumentReadError(path, "the file holds no text, only white space")
-        title, blocks = TEXT_READERS[suffix](text)
+        read: Callable[[str], tuple[str | None, list[Block]]] = _load(TEXT_READERS[suffix])
+        title, blocks = read(text)
     else:
         raise DocumentReadError(path, f"it is a {suffix[1:].upper()} file, which docqa does not read")
     if not blocks:
@@ -107,7 +106,15 @@ def read_document(path: str, data: bytes, digest: str) -> Document:
 
 
 def _convert(path: str, data: bytes, suffix: str) -> tuple[str | None, str, list[Block]]:
-    title, pieces = CONVERTERS[suffix](path, data)
+    from docqa.reading.composing import clean, compose
+
+    convert: Callable[[str, bytes], tuple[str | None, list[Piece]]] = _load(CONVERTERS[suffix])
+    title, pieces = convert(path, data)
     title = clean(title) if title else None
     text, blocks = compose(title, pieces)
     return title, text, blocks
+
+
+def _load(name: str) -> Any:
+    module, _, function = name.rpartition(".")
+    return getattr(import_module(f"{__name__}.{module}"), function)

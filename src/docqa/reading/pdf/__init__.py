@@ -11,8 +11,9 @@ from docqa.reading.pdf.extracting import Page, extract_bookmarks, extract_metada
 from docqa.reading.pdf.headings import find_levels, is_large, match_bookmarks
 from docqa.reading.pdf.ordering import order_lines
 from docqa.reading.pdf.running import drop_running_lines
-from docqa.reading.pdf.tesseract import REMEDY, find_tesseract, read_pictures
+from docqa.reading.pdf.tesseract import read_pictures
 from docqa.reading.pdf.writing import Text
+from docqa.reading.tesseract import REMEDY, find_tesseract
 from docqa.types import BlockKind, Document, PageStart
 
 TITLE = re.compile(r"(?!Microsoft |untitled)\S+ \S.*(?<!\.docx)(?<!\.doc)(?<!\.pdf)(?<!\.tex)", re.IGNORECASE)

@@ -7,29 +7,23 @@ writes no file, as a process that reads documents may not, and what it computes 
 import ctypes
 import io
 import os
-import re
 import resource
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import pairwise
 from math import sqrt
-from pathlib import Path
 from statistics import median
 
 from lxml import etree
 from pypdfium2 import PdfDocument, PdfiumError, PdfPage
 
 from docqa.reading.pdf.extracting import HYPHENATED, MARK_GAP, Box, Line, Page, clean
+from docqa.reading.tesseract import SECONDS, find_tesseract
 
-PROGRAM = "tesseract"
-REMEDY = "install Tesseract ('apt install tesseract-ocr') and sync again"
-SECONDS = 30
-"""Of computing, for one page: ten times what most need."""
 MEMORY = 2**30
 """Bytes it may fill, five times what most pages need."""
 POINTS = 72
@@ -37,31 +31,14 @@ RESOLUTION = 300
 """Dots an inch of the picture, which Tesseract's authors recommend."""
 MOST_PIXELS = 20_000_000
 """Of a picture; a larger page has fewer dots an inch."""
-NO_LANGUAGES = frozenset({"equ", "osd", "snum"})
-"""Data of Tesseract that are for no language."""
-MANY_LANGUAGES = 4
-"""With more, each page would take long and words be mistaken for those of other languages: English alone is read."""
 SURE = 50
 """Percent; of a line that Tesseract is less sure of on the average, most is no text."""
 ALIKE = 0.25
 """The part of the usual size by which letters may be larger and be taken for usual ones: sizes are roughly measured."""
 DESCENT = 0.2
 """Ems from a line's base to its foot."""
-IMAGE = re.compile(rb"/Subtype\s*/Image\b")
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Tesseract:
-    """The program, its version and the languages it reads here."""
-
-    program: str
-    version: str
-    languages: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.version} {'+'.join(self.languages)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +56,6 @@ class WordLine:
     words: tuple[Word, ...]
     base: float
     size: float
-
-
-def find_tesseract() -> Tesseract | None:
-    """Find the system's Tesseract, if there is one that reads some language."""
-    program = shutil.which(PROGRAM)
-    return _ask(program, Path(program).stat().st_mtime_ns) if program else None
-
-
-def recognising_seconds(data: bytes) -> int:
-    """Compute the most that Tesseract may need for a file: each picture in a PDF may be a page."""
-    return SECONDS * len(IMAGE.findall(data)) if data.startswith(b"%PDF-") and find_tesseract() else 0
 
 
 def read_pictures(document: PdfDocument, pages: Iterator[Page]) -> Iterator[Page]:
@@ -129,22 +95,6 @@ def recognise_lines(page: PdfPage, seconds: float | None = None) -> list[WordLin
         return list(_parse(reply, scale))
     except (subprocess.SubprocessError, OSError, PdfiumError, etree.XMLSyntaxError):
         return []
-
-
-@lru_cache(1)
-def _ask(program: str, changed: int) -> Tesseract | None:
-    """Ask the program, as it was changed last, for its version and its languages."""
-    try:
-        version, languages = (
-            subprocess.run([program, option], capture_output=True, text=True, check=True).stdout.splitlines()
-            for option in ("--version", "--list-langs")
-        )
-    except (subprocess.SubprocessError, OSError):
-        return None
-    found = tuple(sorted(name for name in languages[1:] if name not in NO_LANGUAGES and "/" not in name))
-    if len(found) > MANY_LANGUAGES:
-        found = ("eng",) if "eng" in found else found[:1]
-    return Tesseract(program, version[0], found) if version and found else None
 
 
 def _limit(parent: int) -> None:

@@ -1,0 +1,57 @@
+"""The system's Tesseract: where it is and what it reads. `docqa.reading.pdf.tesseract` has it read."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+PROGRAM = "tesseract"
+REMEDY = "install Tesseract ('apt install tesseract-ocr') and sync again"
+SECONDS = 30
+"""Of computing, for one page: ten times what most need."""
+NO_LANGUAGES = frozenset({"equ", "osd", "snum"})
+"""Data of Tesseract that are for no language."""
+MANY_LANGUAGES = 4
+"""With more, each page would take long and words be mistaken for those of other languages: English alone is read."""
+IMAGE = re.compile(rb"/Subtype\s*/Image\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Tesseract:
+    """The program, its version and the languages it reads here."""
+
+    program: str
+    version: str
+    languages: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.version} {'+'.join(self.languages)}"
+
+
+def find_tesseract() -> Tesseract | None:
+    """Find the system's Tesseract, if there is one that reads some language."""
+    program = shutil.which(PROGRAM)
+    return _ask(program, Path(program).stat().st_mtime_ns) if program else None
+
+
+def recognising_seconds(data: bytes) -> int:
+    """Compute the most that Tesseract may need for a file: each picture in a PDF may be a page."""
+    return SECONDS * len(IMAGE.findall(data)) if data.startswith(b"%PDF-") and find_tesseract() else 0
+
+
+@lru_cache(1)
+def _ask(program: str, changed: int) -> Tesseract | None:
+    """Ask the program, as it was changed last, for its version and its languages."""
+    try:
+        version, languages = (
+            subprocess.run([program, option], capture_output=True, text=True, check=True).stdout.splitlines()
+            for option in ("--version", "--list-langs")
+        )
+    except (subprocess.SubprocessError, OSError):
+        return None
+    found = tuple(sorted(name for name in languages[1:] if name not in NO_LANGUAGES and "/" not in name))
+    if len(found) > MANY_LANGUAGES:
+        found = ("eng",) if "eng" in found else found[:1]
+    return Tesseract(program, version[0], found) if version and found else None
