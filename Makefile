@@ -15,13 +15,15 @@ COMPILE = $(AUDIT)/bin/uv pip compile pyproject.toml audit/build.txt --constrain
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install chat sync test lint types unit browser tesseract bench-quality bench-peers bench-reading load lock \
-	install-locked audit clean
+.PHONY: help install chat sync test lint types unit test-reliability soak browser tesseract bench-quality bench-peers \
+	bench-reading load lock install-locked audit clean
 
 help:
 	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
 	@echo "make sync           install what is missing, make embeddings/ agree with corpus/"
 	@echo "make test           install what is missing, lint, check types, run all tests (with a real browser)"
+	@echo "make test-reliability  only the tests of crashes, damage and load, in short (minutes; part of make test)"
+	@echo "make soak           the same in full, with a table of the figures (an hour)"
 	@echo "make install        only make the environment in $(VENV)"
 	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
 	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
@@ -60,6 +62,12 @@ types: $(VENV)/installed-dev
 
 unit: $(VENV)/installed-dev browser tesseract
 	$(BIN)/pytest
+
+test-reliability: $(VENV)/installed-dev
+	$(BIN)/pytest -m reliability
+
+soak: $(VENV)/installed-dev
+	$(BIN)/pytest -m reliability --soak
 
 # The page is tested in a real Chromium, taken from Debian's packages where there is none.
 browser:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,33 @@ class FakeEmbedder:
         return np.random.default_rng(seed).standard_normal(self.dimension).astype(np.float32)
 
 
+Figures = Callable[[str, str], None]
+"""Notes what a reliability test measured, for the table at the end."""
+MEASURED = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="run the reliability tests in full, for half an hour or more")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if measured := config.stash.get(MEASURED, {}):
+        terminalreporter.section("reliability, in full" if config.getoption("--soak") else "reliability, in short")
+        for name, figure in measured.items():
+            terminalreporter.write_line(f"{name:<80}  {figure}")
+
+
+@pytest.fixture
+def soak(pytestconfig: pytest.Config) -> bool:
+    """Tell whether the reliability tests are to run in full."""
+    return bool(pytestconfig.getoption("--soak"))
+
+
+@pytest.fixture
+def figures(pytestconfig: pytest.Config) -> Figures:
+    return pytestconfig.stash.setdefault(MEASURED, {}).__setitem__
+
+
 @pytest.fixture
 def fake() -> FakeEmbedder:
     return FakeEmbedder()
@@ -86,6 +113,19 @@ def corpus(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     return tmp_path / "embeddings"
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Path]:
+    """Make a folder where flushing takes no time, if there is one: in memory, which outlives a process as disks do."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    folder = memory / f"docqa-{os.getpid()}-{tmp_path.name}"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
 
 
 def write_corpus(folder: Path, documents: dict[str, str]) -> Path:

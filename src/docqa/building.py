@@ -60,9 +60,12 @@ def write_index(
         EmbeddingError: the model gave embeddings of a wrong shape or that are not finite.
         StoreError: the system refuses to write.
     """
-    texts = Texts.open(folder / TEXTS_FILE)
+    with writing(embeddings_dir, ValueError):  # as which texts report that they cannot be opened
+        texts = Texts.open(folder / TEXTS_FILE)
     total, done = sum(key not in embedded for key in texts.distinct_keys()), 0
-    writer = IndexWriter(folder, embedded.dimension(embedder))
+    dimension = embedded.dimension(embedder)
+    with writing(embeddings_dir):
+        writer = IndexWriter(folder, dimension)
     for window in texts.batches(WINDOW):
         for batch in _batches({key: passage for key, passage in window if key not in embedded}):
             if progress:

@@ -16,17 +16,22 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be written; what was there before is still there.
     """
-    beside = path.with_name(f"{path.name}.new")
+    new = beside(path)
     try:
-        with beside.open("wb") as file:
+        with new.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        new.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise
     flush(path.parent)
+
+
+def beside(path: Path) -> Path:
+    """Name the file that is written beside another before it takes its place; a crash may leave it."""
+    return path.with_name(f"{path.name}.new")
 
 
 def flush(path: Path) -> None:

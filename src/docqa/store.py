@@ -41,7 +41,7 @@ from typing import Any, TypeVar
 import filelock
 
 from docqa.corpus import FileState
-from docqa.durable import DAMAGED_FILE, flush_all, note_damage, replacing
+from docqa.durable import DAMAGED_FILE, beside, flush_all, note_damage, replacing
 from docqa.embedding import Embedder
 from docqa.errors import CorruptIndexError, IndexMismatchError, IndexNotFoundError, StoreError, StoreLockedError
 from docqa.index import Index
@@ -293,7 +293,7 @@ def commit(embeddings_dir: Path, folder: Path, manifest: Manifest, *, keep_previ
     """Make a generation the current one, whole or not at all, and remove the others but perhaps the one before.
 
     Raises:
-        StoreError: it cannot be written; it is removed again.
+        StoreError: it cannot be written; it is removed again, unless it was the current one already.
     """
     with writing(embeddings_dir):
         try:
@@ -307,7 +307,7 @@ def commit(embeddings_dir: Path, folder: Path, manifest: Manifest, *, keep_previ
             _set_previous(embeddings_dir, _current_bytes(embeddings_dir) if keep_previous else b"")
             write_manifest(embeddings_dir, complete)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_leftovers(embeddings_dir)
             raise
     tidy(embeddings_dir)
 
@@ -355,6 +355,9 @@ def roll_back(embeddings_dir: Path) -> Manifest:
 def tidy(embeddings_dir: Path) -> None:
     """Remove all that the current generation and the one kept before it do not need."""
     remove_leftovers(embeddings_dir)
+    for name in (MANIFEST_FILE, PREVIOUS_FILE):
+        with suppress(OSError):
+            beside(embeddings_dir / name).unlink(missing_ok=True)
     shutil.rmtree(embeddings_dir / UNFINISHED_FOLDER, ignore_errors=True)
 
 
@@ -368,7 +371,7 @@ def remove_leftovers(embeddings_dir: Path) -> None:
         return
     if previous := read_previous(embeddings_dir):
         kept.add(previous.generation)
-    for other in embeddings_dir.iterdir():
+    for other in embeddings_dir.glob("generation-*"):
         if GENERATION.fullmatch(other.name) and other.name not in kept:
             shutil.rmtree(other, ignore_errors=True)
 
