@@ -20,6 +20,7 @@ LAYERS = [
     {"preparing"},
     {"building"},
     {"syncing", "retrieval"},
+    {"watching"},
     {"printing", "chat", "evaluation"},
     {"cli"},
 ]
@@ -45,6 +46,7 @@ OWNERS = {
     "tokenizers": {"embedding"},
     "torch": {"embedding"},
     "transformers": {"embedding"},
+    "watchfiles": {"watching"},
     "yaml": {"reading"},
 }
 
