@@ -262,6 +262,22 @@ def test_another_folder_in_the_place_of_the_corpus_is_watched(watch: Watch, corp
     assert watch.next() == {"added": ("new.md",)}
 
 
+def test_a_corpus_that_is_a_link_is_watched_wherever_it_leads(
+    corpus: Path, store: Path, fake: FakeEmbedder, tmp_path: Path
+):
+    link = tmp_path / "link"
+    link.symlink_to(corpus)
+    watch = Watch(link, store, fake)
+    with watch.watcher.in_background():
+        assert watch.next() == {"added": ("bridge.txt", "cake.md", "notes/bees.md")}
+        other = write_corpus(tmp_path / "other", {"cake.md": CAKE})
+        (tmp_path / "next").symlink_to(other)
+        (tmp_path / "next").replace(link)
+        assert watch.next() == {"removed": ("bridge.txt", "notes/bees.md")}
+        write_corpus(other, {"new.md": "New."})
+        assert watch.next() == {"added": ("new.md",)}
+
+
 def test_a_document_that_cannot_be_read_is_not_tried_again_and_again(
     watch: Watch, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -85,12 +85,12 @@ class Watcher:
 
     def _follow(self, folder: Path) -> None:
         """Watch a folder until another stands in its place, or none."""
-        number = _inode(folder)
+        number = _inode(self._corpus)
         self._due = 0.0  # the corpus may have changed before
         for sign in self._signs(folder):
             if sign or time.monotonic() >= self._due:
                 self._look()
-            if _inode(folder) != number:
+            if _inode(self._corpus) != number:
                 return
 
     def _signs(self, folder: Path) -> Iterator[bool]:
