@@ -1,6 +1,7 @@
 """The Documents tab: what it shows, what it changes, and that nobody else can."""
 
 import json
+import queue
 import re
 import threading
 from contextlib import suppress
@@ -20,7 +21,8 @@ from docqa.chat.rendering import render_desk, render_listing, render_notice, ren
 from docqa.chat.rendering.documents import MOST_LISTED
 from docqa.chat.state import Overview, SyncState
 from docqa.store import write_lock
-from docqa.types import CorpusDiff, IndexedDocument, SkippedDocument, StoreSummary
+from docqa.types import CorpusDiff, IndexedDocument, SkippedDocument, StoreSummary, SyncReport
+from docqa.watching import Watcher
 from format_files import docx, word
 from test_chat_page import CONTRASTS, Server, ask, browser, last_answer, open_page, photograph, serve  # noqa: F401
 from test_chat_rendering import HOSTILE, Reading
@@ -123,6 +125,20 @@ def test_hostile_names_and_titles_stay_words():
     assert reading.text.count(HOSTILE) == 6
 
 
+def test_where_changes_are_embedded_on_their_own_the_notice_offers_nothing():
+    watched = replace(OVERVIEW, watched=True)
+    reading = Reading(render_notice(watched))
+    assert reading.text == "1 document changed, 1 new, 1 removed. Being embedded…"
+    assert actions(render_notice(watched)) == []
+    assert render_notice(replace(watched, changes=CorpusDiff((), (), (), ()))) == ""
+    assert "Wait a moment while they are embedded" in Reading(render_welcome(Overview(watched=True))).text
+
+
+def test_what_keeps_a_change_from_being_embedded_is_said_with_a_way_to_try_again():
+    reading = Reading(render_notice(replace(OVERVIEW, watched=True, problem="The disk is full.")))
+    assert reading.text == "The disk is full.Re-embed"
+
+
 def test_a_change_that_waits_for_another_says_so():
     assert "Another change is being made; yours comes next" in Reading(render_sync(SyncState(waiting=True))).text
 
@@ -191,6 +207,23 @@ def test_what_is_no_document_is_not_removed_and_nothing_is_synced(library: Libra
     assert list(library.sync(without=path))[-1].problem.startswith(f"Cannot remove '{path}'")
     assert (library.corpus_dir.parent / "outside.md").exists()
     assert library.overview().changes.added == ("new.md",)
+
+
+def test_a_library_that_is_watched_says_so_and_finds_what_the_watch_embedded(corpus: Path, store: Path, fake):
+    reports: queue.Queue[SyncReport] = queue.Queue()
+    watcher = Watcher(corpus, store, embedder=fake, on_report=reports.put)
+    library = Library(corpus, store, fake, watcher=watcher)
+    assert (library.overview().watched, library.overview().problem) == (True, "")
+    watcher.problem = "no documents in 'corpus'; copy some"
+    assert library.overview().problem == "No documents in 'corpus'; copy some"
+    with watcher.in_background():
+        reports.get(timeout=120)
+        assert library.retriever().retrieve("Bees make honey.", 1)[0].passage.document == "notes/bees.md"
+        (corpus / "plant.md").write_text("The office plant is called Rosalind.")
+        reports.get(timeout=120)
+        assert library.retriever().retrieve("the office plant", 1)[0].passage.document == "plant.md"
+    assert not library.overview().changes
+    assert library.overview().problem == ""
 
 
 def test_nothing_is_removed_while_another_program_syncs(library: Library, store: Path):

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import docqa
 from conftest import write_corpus
 from docqa.answering import UNCALIBRATED
-from docqa.cli import _allows_edits, _parser, main
+from docqa.cli import _is_said, _parser, main
 from docqa.printing import print_answer, print_hit
 from docqa.reading import read_document
 from docqa.store import read_manifest, write_lock
@@ -352,7 +353,30 @@ def test_documents_can_be_changed_in_the_chat_where_only_this_machine_reaches_it
     given: list[str], said: str, own: bool, allowed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCQA_ALLOW_EDITS", said)
-    assert _allows_edits(_parser().parse_args(["chat", *given]), otherwise=own) is allowed
+    option = _parser().parse_args(["chat", *given]).allow_edits
+    assert _is_said(option, "DOCQA_ALLOW_EDITS", otherwise=own) is allowed
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "watched"), [([], "", False), ([], "yes", True), (["--no-watch"], "yes", False)]
+)
+def test_the_chat_watches_when_it_is_told_to(
+    given: list[str], said: str, watched: bool, folders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCQA_WATCH", said)
+    watched_by: list[object] = []
+    watching: list[bool] = []
+
+    def launch(*arguments: object, **settings: object) -> None:
+        watching.append("docqa-watching" in [thread.name for thread in threading.enumerate()])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("docqa.chat.build_chat", lambda **settings: watched_by.append(settings["watcher"]))
+    monkeypatch.setattr("docqa.chat.launch", launch)
+    assert main(["chat", *folders, "--port", "0", *given]) == 0
+    assert watching == [watched]
+    assert (watched_by != [None]) == watched
+    assert "docqa-watching" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_a_setting_that_is_neither_yes_nor_no(

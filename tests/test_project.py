@@ -21,6 +21,7 @@ LAYERS = [
     {"preparing"},
     {"building"},
     {"syncing", "retrieval"},
+    {"watching"},
     {"printing", "chat", "evaluation"},
     {"cli"},
 ]
@@ -49,6 +50,7 @@ OWNERS = {
     "torch": {"embedding"},
     "transformers": {"embedding"},
     "uvicorn": {"chat"},
+    "watchfiles": {"watching"},
     "yaml": {"reading"},
 }
 

@@ -10,15 +10,15 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import docqa
 from docqa.answering import ANSWERED_FROM
 from docqa.chunking import DEFAULT_CHUNKING
-from docqa.errors import CorpusError, DocqaError, StoreError
+from docqa.errors import CorpusError, DocqaError, EmptyCorpusError, StoreError, StoreLockedError
 from docqa.neutralising import printable, printable_name
 from docqa.printing import (
     describe_previous,
@@ -34,6 +34,9 @@ from docqa.store import TEXTS_FILE, check, read_manifest, read_previous, roll_ba
 from docqa.texts import Texts
 from docqa.types import Activity, Chunking, Progress, SyncReport
 
+if TYPE_CHECKING:
+    from docqa.watching import Watcher
+
 Parser = argparse.ArgumentParser
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -41,6 +44,8 @@ THINGS: dict[Activity, str] = {"reading": "documents", "embedding": "passages", 
 STALE, NO_ANSWER, INTERRUPTED = 3, 4, 130
 DEFAULT_K = 5
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+NICENESS = 10
+"""Of a sync that nobody waits for: programs of the usual niceness, 0, get ten times as much of a processor."""
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
 
 
@@ -63,13 +68,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def sync(options: argparse.Namespace) -> int:
-    """Make the store agree with the corpus and say what was done."""
-    report = _sync(options)
-    if options.json:
-        print_json(report_to_json(report))
-    else:
-        print(describe_report(report))
-        print_skipped(report)
+    """Make the store agree with the corpus and say what was done; then perhaps once more after every change."""
+
+    def say(report: SyncReport) -> None:
+        if options.json:
+            print_json(report_to_json(report))
+        else:
+            print(describe_report(report))
+            print_skipped(report)
+        sys.stdout.flush()
+
+    if not options.watch:
+        say(_sync(options))
+        return 0
+    watcher = _watcher(options, say)
+    with suppress(KeyboardInterrupt):  # the way to stop it
+        try:
+            say(_sync(options))
+        except (EmptyCorpusError, StoreLockedError) as exc:  # what the watch waits for
+            print(f"docqa: {printable(str(exc))}", file=sys.stderr)
+        os.nice(NICENESS)
+        watcher.run()
     return 0
 
 
@@ -134,15 +153,14 @@ def chat(options: argparse.Namespace) -> int:
     check_host(options.host, options.allowed_host, protected=accounts is not None or options.insecure)
     check_port(options.host, options.port)
     own = is_loopback(options.host) and not options.allowed_host
-    allow_edits = _allows_edits(options, otherwise=own)
+    allow_edits = _is_said(options.allow_edits, "DOCQA_ALLOW_EDITS", otherwise=own)
     reranker = _reranker(options)
     try:
-        report = _sync(options)
-        print(describe_report(report), file=sys.stderr)
-        print_skipped(report)
+        _say_aside(_sync(options))
     except CorpusError as exc:  # the page says what to do
         print(f"docqa: {printable(str(exc))}", file=sys.stderr)
     feedback = Path(options.corpus).resolve().parent / "feedback.jsonl"
+    watcher = _watcher(options, _say_aside) if _is_said(options.watch, "DOCQA_WATCH", otherwise=False) else None
     page = build_chat(
         corpus_dir=options.corpus,
         embeddings_dir=options.embeddings,
@@ -151,10 +169,11 @@ def chat(options: argparse.Namespace) -> int:
         feedback_file=feedback,
         allow_edits=allow_edits,
         with_login=accounts is not None,
+        watcher=watcher,
     )
     if not is_loopback(options.host):
         print("docqa: words travel readably over http; docs/server.md says how to put https before it", file=sys.stderr)
-    with suppress(KeyboardInterrupt):  # the way to stop it
+    with suppress(KeyboardInterrupt), watcher.in_background() if watcher else nullcontext():  # the way to stop it
         launch(
             page,
             host=options.host,
@@ -230,12 +249,24 @@ def _sync(options: argparse.Namespace) -> SyncReport:
         )
 
 
-def _allows_edits(options: argparse.Namespace, *, otherwise: bool) -> bool:
-    if options.allow_edits is not None:
-        return bool(options.allow_edits)
-    said = os.environ.get("DOCQA_ALLOW_EDITS", "").strip().lower()
+def _say_aside(report: SyncReport) -> None:
+    print(describe_report(report), file=sys.stderr)
+    print_skipped(report)
+
+
+def _watcher(options: argparse.Namespace, on_report: Callable[[SyncReport], None]) -> "Watcher":
+    from docqa.watching import Watcher
+
+    return Watcher(options.corpus, options.embeddings, embedder=_embedder(options), on_report=on_report)
+
+
+def _is_said(option: bool | None, variable: str, *, otherwise: bool) -> bool:
+    """Tell what an option says, else an environment variable."""
+    if option is not None:
+        return option
+    said = os.environ.get(variable, "").strip().lower()
     if said not in ("", *YES, *NO):
-        raise ValueError(f"DOCQA_ALLOW_EDITS must be one of {', '.join((*YES, *NO))}, not {said!r}")
+        raise ValueError(f"{variable} must be one of {', '.join((*YES, *NO))}, not {said!r}")
     return said in YES if said else otherwise
 
 
@@ -361,6 +392,7 @@ def _add_sync(verbs: Verbs) -> None:
     shared = f"sentences that neighbours share (as in the index, else {DEFAULT_CHUNKING.overlap})"
     parser.add_argument("--overlap", type=int, metavar="N", help=shared)
     parser.add_argument("--force", action="store_true", help="embed everything anew; needed to change the model")
+    parser.add_argument("--watch", action="store_true", help="go on: sync after every change, until interrupted")
     _add_json(parser)
 
 
@@ -404,6 +436,8 @@ def _add_chat(verbs: Verbs) -> None:
     parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help=names)
     lines = "log every request, or the questions too, as lines of JSON on stderr (nothing)"
     parser.add_argument("--log", choices=("requests", "questions"), help=lines)
+    watch = "embed documents on their own when they change, while the chat runs (no)"
+    parser.add_argument("--watch", action=argparse.BooleanOptionalAction, help=watch)
     edits = "let the page add, remove and re-embed documents (where only this machine can open it)"
     parser.add_argument("--allow-edits", action=argparse.BooleanOptionalAction, help=edits)
 

@@ -25,6 +25,8 @@ MAX_BYTES = 50_000_000
 
 SETTLED = 2_000_000_000
 """Nanoseconds; longer than the grain of any file system's clock."""
+HIDDEN = (".", "~$")
+"""How the names begin of what is no document: hidden files, and those by which Word marks a file as open."""
 NOT_TEXT = re.compile("[\ud800-\udfff]")
 """How Python shows the bytes of a file name that are not text."""
 
@@ -57,6 +59,10 @@ class Listing:
     skipped: tuple[SkippedDocument, ...]
 
 
+FileMark = tuple[int, int, int]
+"""A file's size in bytes, and its two times of change in nanoseconds."""
+
+
 def check_corpus(corpus_dir: Path) -> None:
     """Check that the corpus folder is there.
 
@@ -70,8 +76,8 @@ def check_corpus(corpus_dir: Path) -> None:
 def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, FileState]) -> Listing:
     """List a corpus: every file with one of the suffixes and its state, and every other file as skipped.
 
-    Hidden files and folders (a leading dot) are not part of a corpus. Paths are POSIX, relative and in order. A file
-    whose size and time of change are the known ones is not read again.
+    Hidden files and folders (a leading dot) and those by which Word marks open files (``~$``) are not part of a corpus.
+    Paths are POSIX, relative and in order. A file whose size and time of change are the known ones is not read again.
 
     Raises:
         CorpusNotFoundError: the folder is missing.
@@ -88,6 +94,21 @@ def list_corpus(corpus_dir: Path, suffixes: frozenset[str], known: Mapping[str, 
         if reason:
             skipped.append(SkippedDocument(path, reason))
     return Listing(files, tuple(skipped))
+
+
+def mark_files(corpus_dir: Path) -> dict[str, FileMark]:
+    """Return what tells of each file of a corpus whether it has changed, by path, without reading any.
+
+    Raises:
+        CorpusNotFoundError: the folder is missing.
+    """
+    check_corpus(corpus_dir)
+    marks = {}
+    for path, _ in _walk(corpus_dir):
+        with suppress(OSError):  # it is gone
+            found = (corpus_dir / path).lstat()
+            marks[path] = (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return marks
 
 
 def read_bytes(corpus_dir: Path, path: str) -> bytes:
@@ -308,7 +329,7 @@ def _walk(corpus_dir: Path) -> Iterator[tuple[str, str]]:
             continue
         for entry in entries:
             path = f"{folder}{entry.name}"
-            if entry.name.startswith("."):
+            if entry.name.startswith(HIDDEN):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders.append(f"{path}/")

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from heapq import merge
@@ -66,6 +67,7 @@ def sync(
     embedder: Embedder | None = None,
     chunking: Chunking | None = None,
     force: bool = False,
+    leave: Collection[str] = (),
     progress: Progress | None = None,
 ) -> SyncReport:
     """Make the store agree with the corpus.
@@ -80,6 +82,7 @@ def sync(
         embedder: the model; the one the store was made with, else the default one.
         chunking: how documents are divided; as in the store, else the default.
         force: read, divide and embed every document anew; needed to change the model, and to empty the store.
+        leave: paths of files that are left for another sync, as half copied ones: the store keeps what it has of them.
         progress: called with how many are done, of how many, and ``"reading"`` documents or ``"embedding"`` passages.
 
     Raises:
@@ -99,6 +102,7 @@ def sync(
     with write_lock(embeddings):
         manifest = _read_known(embeddings)
         listing = list_corpus(corpus, SUFFIXES, manifest.documents if manifest else {})
+        listing = _leave(listing, manifest.documents if manifest else {}, leave)
         if not listing.files and not (force and manifest):
             raise EmptyCorpusError(corpus, len(manifest.documents) if manifest else 0)
         model, divided = _settings(embeddings, manifest)
@@ -138,6 +142,14 @@ class _Plan:
             return False
         refused = [skipped for skipped in self.known.skipped if skipped.path in self.listing.files]
         return tuple(sorted([*self.listing.skipped, *refused], key=_path)) == self.known.skipped
+
+
+def _leave(listing: Listing, known: Mapping[str, FileState], paths: Collection[str]) -> Listing:
+    """Show some files as they are known, or not at all."""
+    files = {path: state for path, state in listing.files.items() if path not in paths}
+    left = {path: known[path] for path in paths if path in known}
+    skipped = tuple(one for one in listing.skipped if one.path not in paths)
+    return Listing(dict(sorted((files | left).items())), skipped)
 
 
 def _read_known(embeddings_dir: Path) -> Manifest | None:

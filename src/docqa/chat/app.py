@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import count
 from os import PathLike
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import gradio as gr
@@ -33,6 +34,7 @@ from docqa.chat.state import Feedback, Overview, Source, SyncState
 from docqa.embedding import Embedder, Reranker
 from docqa.errors import DocqaError
 from docqa.serialising import hit_to_json
+from docqa.watching import Watcher
 
 MOST_WAITING = 64
 """How many events may wait; what comes then is told that the chat is busy, instead of piling up."""
@@ -63,14 +65,17 @@ def build_chat(
     feedback_file: str | PathLike[str] = "feedback.jsonl",
     allow_edits: bool = False,
     with_login: bool = False,
+    watcher: Watcher | None = None,
 ) -> Chat:
     """Build the web chat over a corpus and its store; ``launch`` serves it.
 
     What people say of hits is kept in ``feedback_file``, in the form that ``docqa evaluate`` reads. With
-    ``allow_edits`` whoever reaches the page may add and remove documents; ``with_login``, it has a way to log out.
+    ``allow_edits`` whoever reaches the page may add and remove documents; ``with_login``, it has a way to log out. A
+    ``watcher`` of the corpus, which the caller runs, embeds what changes, and the page says so.
     """
     paths = Path(corpus_dir), Path(embeddings_dir), embedder, Path(feedback_file)
-    library = Library(*paths, reranker, read_only=not allow_edits)
+    turn = watcher.turn if watcher else Lock()
+    library = Library(*paths, reranker, read_only=not allow_edits, watcher=watcher, turn=turn)
     chat = Chat(title="docqa", analytics_enabled=False, fill_width=True)
     chat.library, chat.own_routes = library, [upload_route(library)]
     with chat:

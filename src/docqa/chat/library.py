@@ -18,6 +18,7 @@ from docqa.retrieval import Retriever, open_retriever
 from docqa.store import write_lock
 from docqa.syncing import diff, sync
 from docqa.types import CorpusDiff, Document, Hit, IndexedDocument, Span
+from docqa.watching import Watcher
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,10 @@ REWRITTEN = "This document has changed since you asked, and the passage is no lo
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """One corpus, one store, the embedder for both, and perhaps a reranker. ``read_only``, the first two stay."""
+    """One corpus, one store, the embedder for both, and perhaps a reranker and who watches the corpus.
+
+    ``read_only``, the first two stay as they are, but for what the watcher embeds.
+    """
 
     corpus_dir: Path
     embeddings_dir: Path
@@ -38,6 +42,7 @@ class Library:
     feedback_file: Path = Path("feedback.jsonl")
     reranker: Reranker | None = None
     read_only: bool = False
+    watcher: Watcher | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
 
     def retriever(self) -> Retriever:
@@ -76,7 +81,8 @@ class Library:
             overview = self._indexed()
             changes = self._changes()
             paths = [*(document.path for document in overview.documents), *changes.added]
-            return replace(overview, changes=changes, changed=last_changes(self.corpus_dir, paths))
+            changed = last_changes(self.corpus_dir, paths)
+            return replace(overview, changes=changes, changed=changed, problem=self._watching_problem())
         except EXPECTED as problem:
             return Overview(problem=message(problem), read_only=self.read_only)
 
@@ -160,8 +166,14 @@ class Library:
         try:
             retriever = self.retriever()
         except IndexNotFoundError:
-            return Overview(read_only=self.read_only)
-        return Overview(retriever.summary, _documents(retriever), read_only=self.read_only)
+            return Overview(read_only=self.read_only, watched=self.watcher is not None)
+        return Overview(
+            retriever.summary, _documents(retriever), read_only=self.read_only, watched=self.watcher is not None
+        )
+
+    def _watching_problem(self) -> str:
+        problem = self.watcher.problem if self.watcher else ""
+        return problem[:1].upper() + problem[1:]
 
     def _changes(self) -> CorpusDiff:
         try:

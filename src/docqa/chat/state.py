@@ -38,7 +38,8 @@ Vote = Callable[[str, Hit], bool | None]
 class Overview:
     """What is indexed, how the corpus on disk differs from it, and what keeps either from being known.
 
-    ``changed`` says when the files were last changed; ``read_only``, that the page must not change anything.
+    ``changed`` says when the files were last changed; ``read_only``, that the page must not change anything;
+    ``watched``, that changes are embedded without being asked.
     """
 
     summary: StoreSummary | None = None
@@ -47,6 +48,7 @@ class Overview:
     problem: str = ""
     changed: Mapping[str, datetime] = field(default_factory=dict)
     read_only: bool = False
+    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,12 @@ def render_header(overview: Overview) -> str:
 
 
 def render_notice(overview: Overview) -> str:
-    """Render what has changed on disk with the button that re-embeds it; nothing when nothing has."""
+    """Render what has changed on disk with the button that re-embeds it, or that it is; nothing when nothing has."""
     text = overview.problem or (f"{changes(overview.changes)}." if overview.changes else "")
     if not text or (overview.summary is None and not overview.problem):
         return ""
+    if overview.watched and not overview.problem:
+        return f'<p class="docqa-hint" role="status">{escape(text)} Being embedded…</p>'
     button = '<button type="button" class="docqa-primary" data-action="sync">Re-embed</button>'
     return f'<div class="docqa-notice" role="status"><p>{escape(text)}</p>{"" if overview.read_only else button}</div>'
 

@@ -40,10 +40,11 @@ def _first_steps(overview: Overview) -> str:
         else f"<li>{drop} into the corpus folder, <code>corpus/</code>.</li>"
     )
     press = "Run <code>docqa sync</code>" if overview.read_only else "Press <strong>Re-embed</strong>"
+    embed = "Wait a moment while they are embedded" if overview.watched else press
     button = '<button type="button" class="docqa-primary" data-action="sync">Re-embed</button>'
     return (
         '<div class="docqa-welcome"><h2>Nothing is indexed yet</h2>'
-        f'<ol class="docqa-steps">{step}<li>{press}.</li>'
+        f'<ol class="docqa-steps">{step}<li>{embed}.</li>'
         "<li>Ask a question: answers are quotes, with the place where they stand.</li></ol>"
         f"{'' if overview.read_only else button}</div>"
     )
