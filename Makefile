@@ -11,7 +11,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install chat sync test lint types unit browser tesseract bench-quality bench-peers bench-reading clean
+.PHONY: help install chat sync test lint types unit browser tesseract bench-quality bench-peers bench-reading bench-speed clean
 
 help:
 	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
@@ -21,6 +21,8 @@ help:
 	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
 	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
 	@echo "make bench-reading  measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
+	@echo "make bench-speed    measure speed beside other ways of doing it, and write docs/speed.md (hours, 30 GB)"
+	@echo "                    with QUICK=1 less of it, into build/speed-quick (10 minutes)"
 	@echo "make clean          remove the environments and the caches; corpus/ and embeddings/ stay"
 
 install: $(VENV)/installed
@@ -83,5 +85,13 @@ $(READING_PEERS)/installed: benchmarks/reading-peers-requirements.txt constraint
 bench-reading: $(VENV)/installed-dev $(READING_PEERS)/installed
 	$(BIN)/python benchmarks/reading.py --peers $(READING_PEERS)/bin/python --store build/reading
 
+ifdef QUICK
+bench-speed: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/speed.py --quick
+else
+bench-speed: $(VENV)/installed-dev $(PEERS)/installed
+	$(BIN)/python benchmarks/speed.py --peers $(PEERS)/bin/python
+endif
+
 clean:
-	rm -rf $(VENV) $(PEERS) $(READING_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build/speed build/speed-quick $(VENV) $(PEERS) $(READING_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
