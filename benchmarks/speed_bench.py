@@ -12,7 +12,7 @@ from pathlib import Path
 
 from timing import Figures, run_job
 
-BYTES = 25_000
+BYTES = 26_000
 """On disk of a passage at most, with its tokens."""
 
 
@@ -53,8 +53,8 @@ QUICK = Form(
     articles=4,
     sets="squad",
     questions=100,
-    served=30_000,
-    sizes=(1_000, 10_000, 30_000),
+    served=25_000,
+    sizes=(1_000, 10_000, 25_000),
     synced=(300, 1_000),
     judged="squad",
     judged_questions=300,
@@ -75,27 +75,27 @@ class Bench:
 
     def corpus(self) -> Path:
         """Return the folder of SQuAD's articles."""
-        return self._make(
+        return self.make(
             "corpus", lambda path: run_job("write_corpus", self.evaluation, path, "squad", self.form.articles)
         )
 
     def built(self) -> Path:
         """Return the store of these articles."""
-        return self._make("built", partial(run_job, "build", self.corpus()))
+        return self.make("built", partial(run_job, "build", self.corpus()))
 
     def passages(self) -> Path:
         """Return the file of this store's passages."""
-        return self._make("passages", partial(run_job, "write_shortest", self.built())) / "texts.json"
+        return self.make("passages", partial(run_job, "write_shortest", self.built())) / "texts.json"
 
     def questions(self) -> Path:
         """Return the file of questions asked of stores."""
-        return self._make(
+        return self.make(
             "questions.json", lambda path: run_job("write_questions", self.evaluation, path, self.form.questions)
         )
 
     def store(self, passages: int) -> Path:
         """Return a synthesised store."""
-        return self._make(f"store-{passages}", lambda path: run_job("make_store", self._real(), path, passages))
+        return self.make(f"store-{passages}", lambda path: run_job("make_store", self._real(), path, passages))
 
     def made(self, passages: int) -> Figures:
         """Return what making a synthesised store took."""
@@ -108,12 +108,12 @@ class Bench:
 
     def _real(self) -> Path:
         everything = sys.maxsize
-        corpus = self._make(
+        corpus = self.make(
             "real-corpus", lambda path: run_job("write_corpus", self.evaluation, path, self.form.sets, everything)
         )
-        return self._make("real", partial(run_job, "build", corpus))
+        return self.make("real", partial(run_job, "build", corpus))
 
-    def _make(self, name: str, make: Callable[[Path], Figures]) -> Path:
+    def make(self, name: str, make: Callable[[Path], Figures]) -> Path:
         """Make a file or folder unless it is there, whole or not at all."""
         path = self.folder / name
         if not path.exists():

@@ -76,7 +76,7 @@ def change(bench: Bench) -> Outcome:
     """Compare a sync of one changed document, and of none, with a full one."""
     with temporary_folder() as folder:
         run_job("write_corpus", bench.evaluation, folder / "corpus", "cranfield", CHANGING)
-        found = run_job("change", folder / "corpus", folder / "stores", bench.form.repeats // 2 + 1)
+        found = run_job("change", folder / "corpus", folder / "stores", bench.form.repeats)
     full, changed, unchanged = found["full"], found["changed"], found["unchanged"]
     name, shown = f"1 of {CHANGING:,} documents changed", (show(changed, "s"), show(full, "s"))
     return Outcome(

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 import docqa
-from docqa.index import PASSAGES_FILE
-from docqa.store import open_generation
+from docqa.index import PASSAGES_FILE, SENTENCES_FILE
+from docqa.store import open_generation, read_manifest
 from profiling import share_by_module
 from question_sets import load_sets
 from synthesising import synthesise
@@ -135,7 +135,7 @@ def query(store: str, questions: str) -> Figures:
     """Ask a store question after question."""
     retriever = docqa.Retriever.open(store)
     figures = _ask_all(questions, lambda text: retriever.retrieve(text, K))
-    sizes = (len(np.load(_array(store, name), mmap_mode="r")) for name in (PASSAGES_FILE, "sentences.npy"))
+    sizes = (len(np.load(_array(store, name), mmap_mode="r")) for name in (PASSAGES_FILE, SENTENCES_FILE))
     return figures | {"peak": _peak(), "flat": sum(sizes) * 4 * open_generation(Path(store)).index.dimension}
 
 
@@ -227,7 +227,7 @@ def _flat(store: str) -> Any:
 
 
 def _array(store: str, name: str) -> Path:
-    return next(Path(store).glob(f"generation-*/{name}"))
+    return Path(store) / read_manifest(Path(store)).generation / name
 
 
 def _model() -> str:

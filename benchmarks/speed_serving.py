@@ -1,12 +1,11 @@
 """How fast questions are answered, from a cold start and warm, beside what; and how that grows with the passages."""
 
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-from growth_plot import measure_slope
+from growth_plot import Points, measure_slope
 from speed_bench import BYTES, Bench, build_index, temporary_folder
 from speed_table import Outcome, Result, compare, compare_times
 from timing import Figures, alternate, run_job, run_process, take_median
@@ -14,15 +13,16 @@ from timing import Figures, alternate, run_job, run_process, take_median
 ROOT = Path(__file__).parents[1]
 QUESTION = "Who leads the Three Seas Initiative?"
 CLIENTS, REACHED_WITH = (1, 8, 32), 8
+GROWTH = {"build": ("build time", 1.1), "write": ("the time of writing", 1.1), "query": ("query time", 0.5)}
+"""What is measured at several sizes, and the exponent to keep: 1 is linear, ½ the square root."""
 MB = 1e6
 PLOT = "![Seconds of building and milliseconds of a query by passages, both axes logarithmic](speed.svg)"
 
 
 def start_cold(bench: Bench) -> Outcome:
     """Compare a question asked on the command line with the shortest script that does as much."""
-    store, beside = bench.folder / "shipped", "the shortest script with sentence-transformers and faiss"
-    if not store.exists():
-        run_job("build", ROOT / "corpus", store)
+    store = bench.make("shipped", partial(run_job, "build", ROOT / "corpus"))
+    beside = "the shortest script with sentence-transformers and faiss"
     with temporary_folder() as folder:
         script = run_job("write_shortest", store, folder / "shortest")
         docqa = [sys.executable, "-m", "docqa"]
@@ -116,15 +116,8 @@ def grow(bench: Bench) -> Outcome:
             run_job("write_texts", bench.store(size), folder / "corpus")
             found = build_index(folder / "corpus")
         builds.append((found["passages"], found["seconds"]))
-    return Outcome(
-        [
-            Result(f"growth of build time, {_range(builds)} passages: exponent", measure_slope(builds), "", most=1.1),
-            Result(f"growth of writing, {_range(writes)} passages: exponent", measure_slope(writes), "", most=1.1),
-            Result(f"growth of query time, {_range(queries)} passages: exponent", measure_slope(queries), "", most=0.5),
-        ],
-        {"build": builds, "write": writes, "query": queries},
-        PLOT,
-    )
+    growth = {"build": builds, "write": writes, "query": queries}
+    return Outcome([_describe_growth(name, points) for name, points in growth.items()], growth, PLOT)
 
 
 def _query_both(bench: Bench, passages: int) -> list[list[Figures]]:
@@ -137,5 +130,7 @@ def _query_median(bench: Bench, passages: int) -> float:
     return take_median(alternate(bench.form.repeats, ask)[0], "p50")
 
 
-def _range(points: Sequence[tuple[float, float]]) -> str:
-    return f"{points[0][0]:,} to {points[-1][0]:,}"
+def _describe_growth(name: str, points: Points) -> Result:
+    what, most = GROWTH[name]
+    measure = f"exponent of the growth of {what}, {points[0][0]:,} to {points[-1][0]:,} passages"
+    return Result(measure, measure_slope(points), "", most=most)

@@ -22,7 +22,9 @@ FLAGS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8"
 """Of a processor, those that decide how fast a model is computed."""
 PACKAGES = ("docqa", "faiss-cpu", "numpy", "onnxruntime", "sentence-transformers", "torch")
 
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
+THREADS = "OMP_NUM_THREADS"
+"""What would keep torch from using as many threads as it does by default."""
 
 Figures = dict[str, Any]
 T = TypeVar("T")
@@ -47,7 +49,7 @@ def run_job(name: str, *arguments: object, python: str = sys.executable, env: Ma
         JobError: it failed.
     """
     command = [python, str(JOBS), name, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **OFFLINE, **(env or {})})
+    done = subprocess.run(command, capture_output=True, text=True, env=_environment() | dict(env or {}))
     if done.returncode:
         raise JobError(f"{name} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -61,7 +63,7 @@ def run_process(command: Sequence[str]) -> Run:
     """
     started = time.perf_counter()
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, env={**os.environ, **OFFLINE})
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=_environment())
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -94,6 +96,10 @@ def describe_machine() -> str:
     versions = ", ".join([python, *(f"{package} {_version(package)}" for package in PACKAGES)])
     flagged = f" ({', '.join(flags)})" if flags else ""
     return f"{name}, {cores} core{'s' * (cores > 1)}{flagged}, {memory:.0f} GB of memory; {versions}"
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != THREADS} | OFFLINE
 
 
 def _read(path: str) -> str:
