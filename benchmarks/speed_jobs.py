@@ -5,7 +5,6 @@ Everything is imported, and done once on something small, before the clock start
 
 import json
 import resource
-import shutil
 import sys
 import tempfile
 import time
@@ -19,10 +18,19 @@ import numpy as np
 
 import docqa
 from docqa.index import PASSAGES_FILE, SENTENCES_FILE
-from docqa.store import open_generation, read_manifest
+from docqa.store import open_generation
 from profiling import share_by_module
 from question_sets import load_sets
-from synthesising import synthesise
+from speed_inputs import (
+    find_array,
+    make_flat,
+    make_store,
+    model_folder,
+    write_corpus,
+    write_questions,
+    write_shortest,
+    write_texts,
+)
 from timing import Figures
 
 T = TypeVar("T")
@@ -31,45 +39,6 @@ NEAREST = 10
 WARM = 20
 """Questions asked before the clock starts."""
 CHANGED = "Something else stands here now. It was written while the clock was running, and nobody has read it.\n"
-
-
-def write_corpus(evaluation: str, folder: str, sets: str, most: str) -> Figures:
-    """Write documents of question sets, the first so many of each, as text files into one folder."""
-    with tempfile.TemporaryDirectory() as corpora:
-        for one in load_sets(Path(evaluation), Path(corpora), sets.split(",")):
-            (Path(folder) / one.name).mkdir(parents=True)
-            for path in sorted(one.corpus.iterdir())[: int(most)]:
-                shutil.copy(path, Path(folder) / one.name)
-    return {}
-
-
-def write_questions(evaluation: str, path: str, most: str) -> Figures:
-    """Write the first questions of SQuAD, of all articles in turn, as a list."""
-    with tempfile.TemporaryDirectory() as corpora:
-        (asked,) = load_sets(Path(evaluation), Path(corpora), ["squad"], int(most))
-    Path(path).write_text(json.dumps([question.text for question in asked.questions]))
-    return {}
-
-
-def write_texts(store: str, folder: str) -> Figures:
-    """Write the documents of a store as text files."""
-    texts = open_generation(Path(store)).texts
-    Path(folder).mkdir(parents=True)
-    for document in texts.documents():
-        (Path(folder) / document.path).write_text(texts.document(document.path).text)
-    return {}
-
-
-def write_shortest(store: str, folder: str) -> Figures:
-    """Write what the shortest script reads: the passages of a store, and their embeddings in a FAISS index."""
-    import faiss
-
-    generation = open_generation(Path(store))
-    Path(folder).mkdir(parents=True)
-    faiss.write_index(_flat(store), f"{folder}/index.faiss")
-    passages = [generation.texts.passage(row).text for row in range(len(generation.index))]
-    Path(folder, "texts.json").write_text(json.dumps(passages))
-    return {"passages": len(passages), "model": _model()}
 
 
 def build(corpus: str, store: str) -> Figures:
@@ -93,7 +62,7 @@ def encode(texts: str) -> Figures:
     from sentence_transformers import SentenceTransformer
 
     passages = json.loads(Path(texts).read_text())
-    model = SentenceTransformer(_model())
+    model = SentenceTransformer(model_folder())
     model.encode(passages[:1])
     _, seconds = _time(lambda: model.encode(passages))
     return {"seconds": seconds, "passages": len(passages)}
@@ -105,8 +74,8 @@ def peer(name: str, texts: str) -> Figures:
 
     _, index = PEERS[name]
     passages = {f"{number:08}.txt": text for number, text in enumerate(json.loads(Path(texts).read_text()))}
-    index(dict(list(passages.items())[:2]), _model())
-    _, seconds = _time(lambda: index(passages, _model()))
+    index(dict(list(passages.items())[:2]), model_folder())
+    _, seconds = _time(lambda: index(passages, model_folder()))
     return {"seconds": seconds, "passages": len(passages)}
 
 
@@ -125,17 +94,11 @@ def quality(evaluation: str, sets: str, most: str, fast: str) -> Figures:
     return figures
 
 
-def make_store(real: str, store: str, passages: str) -> Figures:
-    """Synthesise a store from a real one."""
-    _, seconds = _time(lambda: synthesise(int(passages), Path(store), open_generation(Path(real))))
-    return {"seconds": seconds, "bytes": sum(path.stat().st_size for path in Path(store).rglob("*") if path.is_file())}
-
-
 def query(store: str, questions: str) -> Figures:
     """Ask a store question after question."""
     retriever = docqa.Retriever.open(store)
     figures = _ask_all(questions, lambda text: retriever.retrieve(text, K))
-    sizes = (len(np.load(_array(store, name), mmap_mode="r")) for name in (PASSAGES_FILE, SENTENCES_FILE))
+    sizes = (len(np.load(find_array(store, name), mmap_mode="r")) for name in (PASSAGES_FILE, SENTENCES_FILE))
     return figures | {"peak": _peak(), "flat": sum(sizes) * 4 * open_generation(Path(store)).index.dimension}
 
 
@@ -143,13 +106,13 @@ def query_dense(store: str, questions: str) -> Figures:
     """Ask a flat FAISS index of the same passages question after question, embedded by sentence-transformers."""
     from sentence_transformers import SentenceTransformer
 
-    model, index = SentenceTransformer(_model()), _flat(store)
+    model, index = SentenceTransformer(model_folder()), make_flat(store)
     return _ask_all(questions, lambda text: index.search(model.encode([text], normalize_embeddings=True), K))
 
 
 def recall(store: str, questions: str) -> Figures:
     """Measure how many of the passages that are nearest by their embeddings docqa proposes, as the nearest too."""
-    generation, embedder, flat = open_generation(Path(store)), docqa.SentenceTransformerEmbedder(), _flat(store)
+    generation, embedder, flat = open_generation(Path(store)), docqa.SentenceTransformerEmbedder(), make_flat(store)
     shares = []
     for text in json.loads(Path(questions).read_text()):
         embedding = embedder.embed_query(text).query
@@ -213,25 +176,6 @@ def _time(do: Callable[[], T]) -> tuple[T, float]:
     started = time.perf_counter()
     done = do()
     return done, time.perf_counter() - started
-
-
-def _flat(store: str) -> Any:
-    """Make a flat FAISS index of a store's passages, all at once as most scripts do."""
-    import faiss
-
-    rows = np.load(_array(store, PASSAGES_FILE), mmap_mode="r")
-    index = faiss.IndexFlatIP(rows.shape[1])
-    for start in range(0, len(rows), 50_000):
-        index.add(np.asarray(rows[start : start + 50_000], np.float32))
-    return index
-
-
-def _array(store: str, name: str) -> Path:
-    return Path(store) / read_manifest(Path(store)).generation / name
-
-
-def _model() -> str:
-    return str(docqa.SentenceTransformerEmbedder()._folder)
 
 
 def _peak() -> int:
