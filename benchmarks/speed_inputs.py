@@ -38,9 +38,10 @@ def write_questions(evaluation: str, path: str, most: str) -> Figures:
 def write_texts(store: str, folder: str) -> Figures:
     """Write the documents of a store as text files."""
     texts = open_generation(Path(store)).texts
-    Path(folder).mkdir(parents=True)
     for document in texts.documents():
-        (Path(folder) / document.path).write_text(texts.document(document.path).text)
+        path = Path(folder) / document.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(texts.document(document.path).text.encode())
     return {}
 
 

@@ -38,7 +38,7 @@ K = 5
 NEAREST = 10
 WARM = 20
 """Questions asked before the clock starts."""
-CHANGED = "Something else stands here now. It was written while the clock was running, and nobody has read it.\n"
+CHANGED = b"Something else stands here now. It was written while the clock was running, and nobody has read it.\n"
 
 
 def build(corpus: str, store: str) -> Figures:
@@ -97,7 +97,7 @@ def quality(evaluation: str, sets: str, most: str, fast: str) -> Figures:
 def query(store: str, questions: str) -> Figures:
     """Ask a store question after question."""
     retriever = docqa.Retriever.open(store)
-    figures = _ask_all(questions, lambda text: retriever.retrieve(text, K))
+    figures = ask_all(questions, lambda text: retriever.retrieve(text, K))
     sizes = (len(np.load(find_array(store, name), mmap_mode="r")) for name in (PASSAGES_FILE, SENTENCES_FILE))
     return figures | {"peak": _peak(), "flat": sum(sizes) * 4 * open_generation(Path(store)).index.dimension}
 
@@ -107,7 +107,7 @@ def query_dense(store: str, questions: str) -> Figures:
     from sentence_transformers import SentenceTransformer
 
     model, index = SentenceTransformer(model_folder()), make_flat(store)
-    return _ask_all(questions, lambda text: index.search(model.encode([text], normalize_embeddings=True), K))
+    return ask_all(questions, lambda text: index.search(model.encode([text], normalize_embeddings=True), K))
 
 
 def recall(store: str, questions: str) -> Figures:
@@ -126,21 +126,21 @@ def query_together(store: str, questions: str, clients: str) -> Figures:
     """Ask a store from so many threads at once."""
     retriever = docqa.Retriever.open(store)
     with ThreadPoolExecutor(int(clients)) as threads:
-        return _ask_all(questions, lambda text: retriever.retrieve(text, K), threads.map)
+        return ask_all(questions, lambda text: retriever.retrieve(text, K), threads.map)
 
 
 def change(corpus: str, store: str, repeats: str) -> Figures:
     """Sync a corpus afresh, then with one document changed, then with none, so many times."""
     full, changed, unchanged = [], [], []
     document = sorted(Path(corpus).rglob("*.txt"))[0]
-    before = document.read_text()
+    before = document.read_bytes()
     for number in range(int(repeats)):
         sync = partial(docqa.sync, corpus, f"{store}/{number}")
         full.append(_time(sync)[1])
-        document.write_text(CHANGED + before)
+        document.write_bytes(CHANGED + before)
         changed.append(_time(sync)[1])
         unchanged.append(_time(sync)[1])
-        document.write_text(before)
+        document.write_bytes(before)
     medians = (float(np.median(seconds)) for seconds in (full, changed, unchanged))
     return dict(zip(("full", "changed", "unchanged"), medians, strict=True))
 
@@ -158,7 +158,7 @@ def profile(corpus: str, questions: str, fast: str) -> dict[str, dict[str, float
     return {"build": building, "query": querying}
 
 
-def _ask_all(
+def ask_all(
     questions: str,
     ask: Callable[[str], object],
     each: Callable[[Callable[[str], float], list[str]], Iterable[float]] = map,

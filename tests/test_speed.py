@@ -4,20 +4,26 @@ import json
 import re
 import sys
 import threading
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import docqa
 from conftest import FakeEmbedder
+from docqa.store import open_generation
 from growth_plot import Line, Panel, draw, measure_slope
 from peers import PEERS as SET_UP
 from profiling import IDLE, name_module, name_work, share_by_module, take_shares
 from speed import PAGE, STEPS, main
 from speed_bench import Bench
 from speed_building import PEERS, describe_profile
+from speed_inputs import make_flat, write_shortest, write_texts
+from speed_jobs import ask_all
 from speed_table import MARKERS, Outcome, Result, compare, compare_times, describe, keep, load, put_between, show
-from timing import JobError, alternate, describe_machine, run_process, take_median
+from timing import JobError, alternate, describe_machine, run_job, run_process, take_median
 
 
 def test_things_are_measured_in_turn() -> None:
@@ -43,6 +49,36 @@ def test_a_process_is_timed_and_its_own_memory_counted() -> None:
 def test_a_process_that_fails_is_told_with_what_it_said() -> None:
     with pytest.raises(JobError, match=r"failed:\nno such passage"):
         run_process([sys.executable, "-c", "raise SystemExit('no such passage')"])
+
+
+def test_a_job_that_fails_is_told_with_its_traceback() -> None:
+    with pytest.raises(JobError, match=r"(?s)encode failed:.*FileNotFoundError.*nowhere"):
+        run_job("encode", "nowhere")
+
+
+def test_what_is_timed_is_written_from_a_store(corpus: Path, store: Path, fake: FakeEmbedder, tmp_path: Path) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    write_texts(str(store), str(tmp_path / "texts"))
+    made = write_shortest(str(store), str(tmp_path / "shortest"))
+    generation = open_generation(store)
+    for document in generation.texts.documents():
+        text = generation.texts.document(document.path).text
+        assert (tmp_path / "texts" / document.path).read_text("utf-8") == text
+    passages = [generation.texts.passage(row).text for row in range(len(generation.index))]
+    assert json.loads((tmp_path / "shortest/texts.json").read_text()) == passages
+    assert made["passages"] == len(passages)
+    assert (Path(made["model"]) / "model.safetensors").is_file()
+    rows = np.concatenate([generation.index.embeddings(row).passages for row in range(len(passages))])
+    assert make_flat(str(store)).search(rows, 1)[1].tolist() == [[row] for row in range(len(passages))]
+
+
+def test_a_question_is_asked_by_each_client_and_timed(tmp_path: Path) -> None:
+    (tmp_path / "questions.json").write_text(json.dumps(["Who?", "When?"]))
+    asked: list[str] = []
+    figures = ask_all(str(tmp_path / "questions.json"), lambda text: (asked.append(text), time.sleep(0.02)))
+    assert asked == ["Who?", "When?"] * 2  # first to warm up
+    assert 20 <= figures["p50"] <= figures["p99"]
+    assert 1 / figures["rate"] >= 0.02
 
 
 def test_figures_are_compared_as_more_and_as_faster() -> None:
