@@ -36,7 +36,10 @@ STEPS: dict[str, Callable[[Bench], Outcome]] = {
 
 def main() -> int:
     """Run steps, and write and print the table."""
-    args = _parser().parse_args()
+    parser = _parser()
+    args = parser.parse_args()
+    if not args.evaluation.is_dir():
+        parser.error(f"no question sets at '{args.evaluation}'; give the folder that holds them")
     folder = args.folder or ROOT / ("build/speed-quick" if args.quick else "build/speed")
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["DOCQA_CACHE"] = str(folder / "cache")  # so that the first sync ever is another than the others

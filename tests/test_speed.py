@@ -214,7 +214,9 @@ def test_steps_run_alone_and_add_to_what_is_kept(
     monkeypatch.setenv("DOCQA_CACHE", "")
     folder = tmp_path / "quick"
     for steps, code in (("growth", 0), ("cold,build", 1), ("cold", 0)):
-        monkeypatch.setattr("sys.argv", ["speed.py", "--quick", "--folder", str(folder), "--only", steps])
+        monkeypatch.setattr(
+            "sys.argv", ["speed.py", str(tmp_path), "--quick", "--folder", str(folder), "--only", steps]
+        )
         assert main() == code
     said = capsys.readouterr()
     assert "no torch" in said.err
@@ -224,11 +226,20 @@ def test_steps_run_alone_and_add_to_what_is_kept(
     assert "Build, seconds" in (folder / "speed.svg").read_text("utf-8")
 
 
-def test_an_unknown_step_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sys.argv", ["speed.py", "--only", "warm,hot"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "warm,hot"], "no such step: hot; there are build, peers"),
+        (["nowhere", "--only", "warm"], "no question sets at 'nowhere'; give the folder that holds them"),
+    ],
+)
+def test_a_wrong_argument_is_explained(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["speed.py", *arguments])
     with pytest.raises(SystemExit):
         main()
-    assert "no such step: hot; there are build, peers" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_the_machine_is_named_with_its_versions() -> None:
