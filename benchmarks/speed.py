@@ -47,6 +47,7 @@ def main() -> int:
     figures = args.json or folder.with_suffix(".json")
     for name in args.only or STEPS:
         if name == "peers" and not args.peers:
+            print("peers: left out, for --peers is not given", file=sys.stderr)
             continue
         print(f"{name}: measuring", file=sys.stderr)
         try:
