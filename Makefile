@@ -16,7 +16,7 @@ export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help install chat sync test lint types unit test-reliability soak browser tesseract bench-quality bench-peers \
-	bench-reading load lock install-locked audit clean
+	bench-reading bench-speed load lock install-locked audit clean
 
 help:
 	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
@@ -28,6 +28,8 @@ help:
 	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
 	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
 	@echo "make bench-reading  measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
+	@echo "make bench-speed    measure speed beside other ways of doing it, and write docs/speed.md (hours, 30 GB)"
+	@echo "                    with QUICK=1 less of it, into build/speed-quick (10 minutes)"
 	@echo "make load           put the chat under load: 100 users for 5 minutes, on this machine (minutes)"
 	@echo "make lock           write the exact versions and hashes of all libraries anew, after a change of the ranges"
 	@echo "make install-locked make the environment from exactly these"
@@ -100,6 +102,14 @@ $(READING_PEERS)/installed: benchmarks/reading-peers-requirements.txt constraint
 bench-reading: $(VENV)/installed-dev $(READING_PEERS)/installed
 	$(BIN)/python benchmarks/reading.py --peers $(READING_PEERS)/bin/python --store build/reading
 
+ifdef QUICK
+bench-speed: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/speed.py --quick
+else
+bench-speed: $(VENV)/installed-dev $(PEERS)/installed
+	$(BIN)/python benchmarks/speed.py --peers $(PEERS)/bin/python
+endif
+
 # A hundred users for five minutes; LOAD="--users 30 --seconds 60" for less.
 load: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/load.py $(LOAD)
@@ -129,4 +139,4 @@ audit: $(AUDIT)/installed $(VENV)/installed-dev
 	$(AUDIT)/bin/python audit/check.py build/vulnerabilities.json build/licences.json
 
 clean:
-	rm -rf $(VENV) $(AUDIT) $(PEERS) $(READING_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build/speed build/speed-quick $(VENV) $(AUDIT) $(PEERS) $(READING_PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
