@@ -14,16 +14,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help install chat sync test lint types unit test-reliability soak browser tesseract bench-quality bench-peers bench-reading clean
 
 help:
-	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
-	@echo "make sync           install what is missing, make embeddings/ agree with corpus/"
-	@echo "make test           install what is missing, lint, check types, run all tests (with a real browser)"
-	@echo "make test-reliability  only the tests of crashes, damage and load, in short (minutes; part of make test)"
-	@echo "make soak           the same in full, with a table of the figures (an hour)"
-	@echo "make install        only make the environment in $(VENV)"
-	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
-	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
-	@echo "make bench-reading  measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
-	@echo "make clean          remove the environments and the caches; corpus/ and embeddings/ stay"
+	@echo "make chat               install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
+	@echo "make sync               install what is missing, make embeddings/ agree with corpus/"
+	@echo "make test               install what is missing, lint, check types, run all tests (with a real browser)"
+	@echo "make test-reliability   the tests of crashes, damage and readers, in short (minutes; part of make test)"
+	@echo "make soak               the same in full (half an hour)"
+	@echo "make install            only make the environment in $(VENV)"
+	@echo "make bench-quality      measure docqa on the four question sets, if they are beside the project (minutes)"
+	@echo "make bench-peers        the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
+	@echo "make bench-reading      measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
+	@echo "make clean              remove the environments and the caches; corpus/ and embeddings/ stay"
 
 install: $(VENV)/installed
 
