@@ -88,7 +88,7 @@ def resident() -> float:
 
 def test_readers_while_the_corpus_is_synced(quick: Path, soak: bool, figures: Figures) -> None:
     corpus, store = quick / "corpus", quick / "store"
-    syncs, questions = (50, 20_000) if soak else (6, 600)
+    syncs, questions = (120, 48_000) if soak else (6, 600)  # for minutes in full, for caches fill in the first one
     apart = questions // 10
     docqa.sync(write_corpus(corpus, in_edition(0)), store, embedder=FakeEmbedder())
     children = [(begin(lambda: ask_apart(store, apart), quick / f"told {i}"), quick / f"told {i}") for i in range(2)]
