@@ -19,22 +19,22 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 	bench-reading bench-speed load lock install-locked audit clean
 
 help:
-	@echo "make chat           install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
-	@echo "make sync           install what is missing, make embeddings/ agree with corpus/"
-	@echo "make test           install what is missing, lint, check types, run all tests (with a real browser)"
-	@echo "make test-reliability  only the tests of crashes, damage and load, in short (minutes; part of make test)"
-	@echo "make soak           the same in full, with a table of the figures (an hour)"
-	@echo "make install        only make the environment in $(VENV)"
-	@echo "make bench-quality  measure docqa on the four question sets, if they are beside the project (minutes)"
-	@echo "make bench-peers    the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
-	@echo "make bench-reading  measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
-	@echo "make bench-speed    measure speed beside other ways of doing it, and write docs/speed.md (hours, 30 GB)"
-	@echo "                    with QUICK=1 less of it, into build/speed-quick (10 minutes)"
-	@echo "make load           put the chat under load: 100 users for 5 minutes, on this machine (minutes)"
-	@echo "make lock           write the exact versions and hashes of all libraries anew, after a change of the ranges"
-	@echo "make install-locked make the environment from exactly these"
-	@echo "make audit          look up known vulnerabilities and check the licences (needs a network; no part of make test)"
-	@echo "make clean          remove the environments and the caches; corpus/ and embeddings/ stay"
+	@echo "make chat               install what is missing, sync the corpus, open the web chat on http://127.0.0.1:7860"
+	@echo "make sync               install what is missing, make embeddings/ agree with corpus/"
+	@echo "make test               install what is missing, lint, check types, run all tests (with a real browser)"
+	@echo "make test-reliability   the tests of crashes, damage and readers, in short (minutes; part of make test)"
+	@echo "make soak               the same in full, with a table of the figures (half an hour)"
+	@echo "make install            only make the environment in $(VENV)"
+	@echo "make bench-quality      measure docqa on the four question sets, if they are beside the project (minutes)"
+	@echo "make bench-peers        the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
+	@echo "make bench-reading      measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
+	@echo "make bench-speed        measure speed beside other ways of doing it, and write docs/speed.md (hours, 30 GB)"
+	@echo "                        with QUICK=1 less of it, into build/speed-quick (10 minutes)"
+	@echo "make load               put the chat under load: 100 users for 5 minutes, on this machine (minutes)"
+	@echo "make lock               write the exact versions and hashes of all libraries anew, after a change of the ranges"
+	@echo "make install-locked     make the environment from exactly these"
+	@echo "make audit              look up known vulnerabilities and check the licences (needs a network; no part of make test)"
+	@echo "make clean              remove the environments and the caches; corpus/ and embeddings/ stay"
 
 install: $(VENV)/installed
 

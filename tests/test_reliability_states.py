@@ -4,13 +4,21 @@ import errno
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import docqa
 from conftest import FakeEmbedder, Figures
@@ -23,7 +31,8 @@ pytestmark = pytest.mark.reliability
 PATHS = st.sampled_from(["a.txt", "b.txt", "c.md", "sub/d.txt", "sub/é.txt"])
 WORDS = st.lists(st.sampled_from("amber basil cedar dune ember fjord grove heath".split()), min_size=1, max_size=4)
 TEXTS = WORDS.map(lambda words: f"Here stands {' '.join(words)}.")
-STEPS = st.integers(0, 150)
+STEPS = st.integers(0, 110)
+ERRORS = st.sampled_from([errno.ENOSPC, errno.EACCES, errno.EIO])
 MODELS = {"fake": FakeEmbedder(), "other": FakeEmbedder("other", dimension=32)}
 taken: Counter[str] = Counter()
 
@@ -53,6 +62,11 @@ class History(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
+
+    @initialize(documents=st.dictionaries(PATHS, TEXTS))
+    def begin(self, documents: dict[str, str]) -> None:
+        for path, text in documents.items():
+            self.write(path, text)
 
     @rule(path=PATHS, text=TEXTS)
     def write(self, path: str, text: str) -> None:
@@ -98,17 +112,20 @@ class History(RuleBasedStateMachine):
         self._sync(model, force=True)
         self._replaced(model)
 
-    @rule(step=STEPS)
-    def be_killed(self, step: int) -> None:
-        self._fail(kill_at(step))
+    @rule(path=PATHS, text=TEXTS, step=STEPS)
+    def be_killed(self, path: str, text: str, step: int) -> None:
+        self.write(path, text)
+        self._fail(lambda: kill_at(step))
 
-    @rule(step=STEPS)
-    def lose_power(self, step: int) -> None:
-        self._fail(None, power_cut_at=step)
+    @rule(path=PATHS, text=TEXTS, step=STEPS)
+    def lose_power(self, path: str, text: str, step: int) -> None:
+        self.write(path, text)
+        self._fail(lambda: PowerCut(self.store, step))
 
-    @rule(step=STEPS, error=st.sampled_from([errno.ENOSPC, errno.EACCES, errno.EIO]), once=st.booleans())
-    def be_refused(self, step: int, error: int, once: bool) -> None:
-        self._fail(refuse_at(step, error, once=once))
+    @rule(path=PATHS, text=TEXTS, step=STEPS, error=ERRORS, once=st.booleans())
+    def be_refused(self, path: str, text: str, step: int, error: int, once: bool) -> None:
+        self.write(path, text)
+        self._fail(lambda: refuse_at(step, error, once=once))
 
     @rule()
     def roll_back(self) -> None:
@@ -182,14 +199,12 @@ class History(RuleBasedStateMachine):
         is_kept = before and not before.damaged and before.documents.keys() <= self.documents.keys()
         self.previous = before if is_kept else None
 
-    def _fail(self, at_step: AtStep | None, power_cut_at: int = 0) -> None:
+    def _fail(self, make: Callable[[], AtStep]) -> None:
         """Sync in a process of its own that something happens to, and see what became of it."""
-        if not self.documents:
-            return
         model, generation = self._model, self._generation
 
         def work() -> None:
-            watch(self.store, at_step or PowerCut(self.store, power_cut_at))
+            watch(self.store, make())
             self._sync(model)
 
         killed, said = in_child(work, self.folder / "told")

@@ -15,8 +15,9 @@ import docqa
 from conftest import BEES, BRIDGE, CAKE, FakeEmbedder, write_corpus
 from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEmbedder, SkippedDocument, isolation
 from docqa.corpus import read_bytes
+from docqa.durable import note_damage
 from docqa.reading import read_document
-from docqa.store import open_generation, write_lock
+from docqa.store import open_generation, read_manifest, read_previous, write_lock
 
 ALL = ("bridge.txt", "cake.md", "notes/bees.md")
 CAKE_TEXT = "A sponge cake needs eggs, sugar and flour. It bakes for forty minutes.\n\nBread needs yeast."
@@ -376,17 +377,37 @@ def test_progress_counts_documents_then_passages(corpus: Path, store: Path, fake
     assert seen == [*((done, 3, "reading") for done in range(4)), (0, 4, "embedding"), (4, 4, "embedding")]
 
 
-def test_a_damaged_store_is_rebuilt_from_the_corpus(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+@pytest.mark.parametrize(
+    ("name", "embedded"),
+    [("passages.faiss", 0), ("token_frequency.npy", 0), ("terms/pairs.npy", 0), ("tokens.npy", 4), ("texts.sqlite", 4)],
+)
+def test_a_damaged_store_is_rebuilt_from_what_is_sound(
+    corpus: Path, store: Path, fake: FakeEmbedder, name: str, embedded: int
+) -> None:
     docqa.sync(corpus, store, embedder=fake)
     before = contents(store)
-    damaged = next(store.glob("*/passages.faiss"))
+    damaged = next(store.glob(f"generation-*/{name}"))
     data = bytearray(damaged.read_bytes())
     data[-1] ^= 1
     damaged.write_bytes(data)
-    with pytest.raises(docqa.CorruptIndexError, match="passages.faiss is not as it was written; run 'docqa sync'"):
+    with pytest.raises(docqa.CorruptIndexError, match=f"{name} is not as it was written; run 'docqa sync'"):
         docqa.Retriever.open(store, embedder=fake)
-    assert docqa.sync(corpus, store, embedder=fake).embedded == 4
+    assert docqa.sync(corpus, store, embedder=fake).embedded == embedded
     assert contents(store) == before
+    assert read_previous(store) is None
+
+
+def test_damage_that_cannot_be_told_is_embedded_anew(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    note_damage(store / read_manifest(store).generation, "something is wrong")
+    assert docqa.sync(corpus, store, embedder=fake).embedded == 4
+
+
+def test_a_damaged_store_that_is_made_anew_is_not_kept(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    next(store.glob("generation-*/passages.faiss")).write_bytes(b"")
+    docqa.sync(corpus, store, embedder=FakeEmbedder("other"), force=True)
+    assert read_previous(store) is None
 
 
 def test_a_rebuilt_store_keeps_its_settings(

@@ -1,3 +1,4 @@
+import gc
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -201,3 +202,13 @@ def test_passages_that_overlap_make_an_excerpt_without_repetition(tmp_path: Path
     with Texts.create(tmp_path / "texts.sqlite") as texts:
         texts.add(of, [one, other])
     assert Texts.open(tmp_path / "texts.sqlite").excerpt(0, 1) == of.excerpt(Span(0, len(of.text)))
+
+
+def test_any_thread_may_be_the_last_that_holds_what_was_written(tmp_path: Path) -> None:
+    with Texts.create(tmp_path / "texts.sqlite") as texts:
+        held = [texts]
+    del texts
+    thread = threading.Thread(target=held.clear)
+    thread.start()
+    thread.join()
+    gc.collect()

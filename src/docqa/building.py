@@ -10,7 +10,7 @@ from pathlib import Path
 from docqa.embedding import Embedder
 from docqa.index import IndexWriter
 from docqa.preparing import embed
-from docqa.store import TEXTS_FILE, Generation, writing
+from docqa.store import TEXTS_FILE, Sources, writing
 from docqa.terms import index_sentence_terms, index_terms
 from docqa.texts import Texts
 from docqa.types import Passage, PassageEmbeddings, Progress
@@ -25,7 +25,7 @@ BATCH = 256
 class Embedded:
     """The embeddings that need not be made: those of the stored generation, and what an interrupted sync left."""
 
-    def __init__(self, stored: Generation | None, unfinished: Unfinished) -> None:
+    def __init__(self, stored: Sources | None, unfinished: Unfinished) -> None:
         self._stored = stored
         self._rows = stored.texts.rows_by_key() if stored else {}
         self._unfinished = unfinished
@@ -42,12 +42,12 @@ class Embedded:
         wanted = list(keys)
         found = self._unfinished.embeddings(key for key in wanted if key not in self._rows)
         if self._stored:
-            found |= {key: self._stored.index.embeddings(self._rows[key]) for key in wanted if key in self._rows}
+            found |= {key: self._stored.embeddings.embeddings(self._rows[key]) for key in wanted if key in self._rows}
         return PassageEmbeddings.join([found[key] for key in wanted])
 
     def dimension(self, embedder: Embedder) -> int:
         """Return the length of an embedding, without loading the model where there is a stored one."""
-        return self._stored.index.dimension if self._stored else embedder.dimension
+        return self._stored.embeddings.dimension if self._stored else embedder.dimension
 
 
 def write_index(

@@ -148,46 +148,27 @@ class IndexWriter:
         self._token_frequency = longer
 
 
-class Index:
-    """Search passages by the embedding of the passage, of its best sentence, and by its terms."""
+class StoredEmbeddings:
+    """The embeddings of passages, of their sentences and tokens, as they are stored: what the rest follows from."""
+
+    FILES = (PASSAGES_FILE, SENTENCES_FILE, STARTS_FILE, TOKENS_FILE, TOKEN_IDS_FILE, TOKEN_STARTS_FILE)
 
     def __init__(
-        self,
-        nearest: Nearest | None,
-        passages: NDArray[np.float16],
-        sentences: NDArray[np.float16],
-        starts: Rows,
-        tokens: "_Tokens",
-        terms: Terms,
+        self, passages: NDArray[np.float16], sentences: NDArray[np.float16], starts: Rows, tokens: "_Tokens"
     ) -> None:
-        self._nearest = nearest
         self._passages = passages
         self._sentences = sentences
         self._starts = starts
         self._tokens = tokens
-        self._terms = terms
-        self._searches = 0
-        self._background = self._gather(_spread(len(self), BACKGROUND_ROWS))
 
     @classmethod
-    def read(cls, folder: Path) -> "Index":
-        """Read an index from a folder, mapped into memory.
+    def read(cls, folder: Path) -> "StoredEmbeddings":
+        """Read the embeddings of an index from its folder, mapped into memory.
 
         Raises:
-            RuntimeError, ValueError, IndexError, OSError: a file is missing or not what it should be.
+            ValueError, IndexError, OSError: a file is missing or not what it should be.
         """
-        passages = map_array(folder / PASSAGES_FILE, np.float16, scattered=True)
-        rows, dimension = passages.shape
-        starts = map_starts(folder / STARTS_FILE, rows)
-        sentences = map_array(folder / SENTENCES_FILE, np.float16, int(starts[-1]), scattered=True)
-        return cls(
-            Nearest.read(folder / NEAREST_FILE, rows, dimension) if rows > NEAR else None,
-            passages,
-            sentences,
-            starts,
-            _Tokens.read(folder, len(sentences)),
-            Terms.read(folder / TERMS_FOLDER, rows, len(sentences)),
-        )
+        return cls(*_map_embeddings(folder))
 
     def __len__(self) -> int:
         return len(self._passages)
@@ -204,6 +185,46 @@ class Index:
         passage, sentences = self._passages[row : row + 1], self._sentences[first:last]
         return PassageEmbeddings(passage.astype(np.float32), sentences.astype(np.float32), tokens, counts)
 
+
+class Index(StoredEmbeddings):
+    """Search passages by the embedding of the passage, of its best sentence, and by its terms."""
+
+    def __init__(
+        self,
+        passages: NDArray[np.float16],
+        sentences: NDArray[np.float16],
+        starts: Rows,
+        tokens: "_Tokens",
+        token_frequency: NDArray[np.int64],
+        nearest: Nearest | None,
+        terms: Terms,
+    ) -> None:
+        super().__init__(passages, sentences, starts, tokens)
+        self._token_frequency = token_frequency
+        self._nearest = nearest
+        self._terms = terms
+        self._searches = 0
+        self._background = self._gather(_spread(len(self), BACKGROUND_ROWS))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Index":
+        """Read an index from a folder, mapped into memory.
+
+        Raises:
+            RuntimeError, ValueError, IndexError, OSError: a file is missing or not what it should be.
+        """
+        passages, sentences, starts, tokens = _map_embeddings(folder)
+        rows, dimension = passages.shape
+        return cls(
+            passages,
+            sentences,
+            starts,
+            tokens,
+            map_array(folder / TOKEN_FREQUENCY_FILE, np.int64),
+            Nearest.read(folder / NEAREST_FILE, rows, dimension) if rows > NEAR else None,
+            Terms.read(folder / TERMS_FOLDER, rows, len(sentences)),
+        )
+
     def tokens(self, rows: Sequence[int]) -> tuple[NDArray[np.uint8], list[NDArray[np.int64]]]:
         """Return the tokens of some rows, one after another, and for each row how many each of its sentences has."""
         found = [self._tokens.of(self._starts[row], self._starts[row + 1]) for row in rows]
@@ -211,7 +232,10 @@ class Index:
 
     def token_rarity(self, ids: NDArray[np.int32]) -> Scores:
         """Return the inverse document frequency of tokens, counted in passages; one in no passage is the rarest."""
-        return self._tokens.rarity(ids, len(self))
+        known = ids < len(self._token_frequency)
+        frequency = np.zeros(len(ids), np.int64)
+        frequency[known] = self._token_frequency[ids[known]]
+        return np.asarray(np.log(1 + (len(self) - frequency + 0.5) / (frequency + 0.5)), np.float32)
 
     def rarity(self, term: str) -> float:
         """Return a term's inverse document frequency, as BM25 counts it; a term in no passage is the rarest."""
@@ -282,19 +306,18 @@ class _Gathered:
 
 
 class _Tokens:
-    """The compressed tokens of all sentences, and in how many passages each id occurs."""
+    """The compressed tokens of all sentences."""
 
-    def __init__(self, tokens: TokenEmbeddings, starts: Rows, frequency: NDArray[np.int64]) -> None:
+    def __init__(self, tokens: TokenEmbeddings, starts: Rows) -> None:
         self._tokens = tokens
         self._starts = starts
-        self._frequency = frequency
 
     @classmethod
     def read(cls, folder: Path, sentences: int) -> "_Tokens":
         starts = map_starts(folder / TOKEN_STARTS_FILE, sentences)
         ids = map_array(folder / TOKEN_IDS_FILE, np.int32, int(starts[-1]))
         rows = map_array(folder / TOKENS_FILE, np.uint8, int(starts[-1]))
-        return cls(TokenEmbeddings(ids, rows), starts, map_array(folder / TOKEN_FREQUENCY_FILE, np.int64))
+        return cls(TokenEmbeddings(ids, rows), starts)
 
     @property
     def mapped(self) -> tuple[NDArray[Any], ...]:
@@ -307,11 +330,12 @@ class _Tokens:
         span = slice(bounds[0], bounds[-1])
         return TokenEmbeddings(self._tokens.ids[span], self._tokens.rows[span]), np.diff(bounds)
 
-    def rarity(self, ids: NDArray[np.int32], passages: int) -> Scores:
-        known = ids < len(self._frequency)
-        frequency = np.zeros(len(ids), np.int64)
-        frequency[known] = self._frequency[ids[known]]
-        return np.asarray(np.log(1 + (passages - frequency + 0.5) / (frequency + 0.5)), np.float32)
+
+def _map_embeddings(folder: Path) -> tuple[NDArray[np.float16], NDArray[np.float16], Rows, _Tokens]:
+    passages = map_array(folder / PASSAGES_FILE, np.float16, scattered=True)
+    starts = map_starts(folder / STARTS_FILE, len(passages))
+    sentences = map_array(folder / SENTENCES_FILE, np.float16, int(starts[-1]), scattered=True)
+    return passages, sentences, starts, _Tokens.read(folder, len(sentences))
 
 
 def _check(embeddings: PassageEmbeddings, terms: Sequence[Sequence[str]], counts: Rows, dimension: int) -> None:

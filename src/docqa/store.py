@@ -20,7 +20,7 @@ contents of files, the smallest first, up to ``CHECKED_ON_OPENING`` bytes: of a 
 of a larger one all but its largest files. In these a wrong byte could change a score; it cannot change a word, for each
 passage and document carries a checksum of its own, compared whenever it is fetched. ``docqa status --verify`` compares
 everything, and so does a sync before it copies anything. Damage that was found is noted in the generation's folder, and
-the next sync rebuilds the store.
+the next sync rebuilds the store: from its texts and embeddings if they are sound, else from the corpus.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ from docqa.corpus import FileState
 from docqa.durable import DAMAGED_FILE, beside, flush_all, note_damage, replacing
 from docqa.embedding import Embedder
 from docqa.errors import CorruptIndexError, IndexMismatchError, IndexNotFoundError, StoreError, StoreLockedError
-from docqa.index import Index
+from docqa.index import Index, StoredEmbeddings
 from docqa.texts import Texts
 from docqa.types import Chunking, SkippedDocument, StoreSummary
 
@@ -124,6 +124,19 @@ class Generation:
             raise
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Of a generation what the rest follows from: its texts and embeddings, every byte compared.
+
+    ``damage`` says what is wrong with the rest, if anything.
+    """
+
+    manifest: Manifest
+    embeddings: StoredEmbeddings
+    texts: Texts
+    damage: CorruptIndexError | None
+
+
 def read_manifest(embeddings_dir: Path) -> Manifest:
     """Read a store's manifest.
 
@@ -169,6 +182,30 @@ def open_generation(embeddings_dir: Path, *, thorough: bool = False) -> Generati
     return _with_current(embeddings_dir, open_it)
 
 
+def open_sources(embeddings_dir: Path) -> Sources:
+    """Open what a sync copies from the current generation, also when other files of it are damaged.
+
+    Raises:
+        IndexNotFoundError: nothing has been synced yet.
+        CorruptIndexError: these files are damaged, or what is damaged cannot be told.
+        StoreError: the system refuses to read them.
+    """
+    manifest = read_manifest(embeddings_dir)
+    folder, names = embeddings_dir / manifest.generation, {TEXTS_FILE, *StoredEmbeddings.FILES}
+    _compare(embeddings_dir, manifest, manifest.files.keys() & names, thorough=True)
+    damage = None
+    try:
+        _compare(embeddings_dir, manifest, manifest.files.keys() - names, thorough=True)
+    except CorruptIndexError as exc:
+        damage = exc
+    else:
+        _check_note(embeddings_dir, manifest)
+    try:
+        return Sources(manifest, StoredEmbeddings.read(folder), Texts.open(folder / TEXTS_FILE), damage)
+    except (OSError, ValueError, LookupError) as exc:
+        raise CorruptIndexError(embeddings_dir, str(exc)) from exc
+
+
 def check(embeddings_dir: Path, *, thorough: bool = False) -> Manifest:
     """Compare the current generation's files with the manifest, without opening them, and return the manifest.
 
@@ -203,20 +240,8 @@ def check_files(embeddings_dir: Path, manifest: Manifest, *, thorough: bool = Fa
     Raises:
         CorruptIndexError: a file is missing or not as it was written, or damage was found before.
     """
-    folder = embeddings_dir / manifest.generation
-    with suppress(OSError):
-        raise CorruptIndexError(embeddings_dir, (folder / DAMAGED_FILE).read_text("utf-8", "replace"))
-    size = 0
-    for name, written in sorted(manifest.files.items(), key=lambda item: item[1].size):
-        size += written.size
-        try:
-            sound = (folder / name).stat().st_size == written.size
-            if sound and (thorough or size <= CHECKED_ON_OPENING):
-                sound = _digest(folder / name) == written.digest
-        except OSError as exc:
-            raise CorruptIndexError(embeddings_dir, f"{name} cannot be read: {exc.strerror}") from exc
-        if not sound:
-            raise CorruptIndexError(embeddings_dir, f"{name} is not as it was written")
+    _check_note(embeddings_dir, manifest)
+    _compare(embeddings_dir, manifest, manifest.files.keys(), thorough=thorough)
 
 
 def check_model(manifest: Manifest, embedder: Embedder) -> None:
@@ -434,6 +459,28 @@ def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
 
 def _seal(fields: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+
+
+def _check_note(embeddings_dir: Path, manifest: Manifest) -> None:
+    """Raise the damage that was found before."""
+    with suppress(OSError):
+        note = embeddings_dir / manifest.generation / DAMAGED_FILE
+        raise CorruptIndexError(embeddings_dir, note.read_text("utf-8", "replace"))
+
+
+def _compare(embeddings_dir: Path, manifest: Manifest, names: Set[str], *, thorough: bool) -> None:
+    folder, size = embeddings_dir / manifest.generation, 0
+    for name in sorted(names, key=lambda name: manifest.files[name].size):
+        written = manifest.files[name]
+        size += written.size
+        try:
+            sound = (folder / name).stat().st_size == written.size
+            if sound and (thorough or size <= CHECKED_ON_OPENING):
+                sound = _digest(folder / name) == written.digest
+        except OSError as exc:
+            raise CorruptIndexError(embeddings_dir, f"{name} cannot be read: {exc.strerror}") from exc
+        if not sound:
+            raise CorruptIndexError(embeddings_dir, f"{name} is not as it was written")
 
 
 def _generation_named(embeddings_dir: Path) -> str:

@@ -20,13 +20,13 @@ from docqa.store import (
     FORMAT,
     TEXTS_FILE,
     UNFINISHED_FOLDER,
-    Generation,
     Manifest,
+    Sources,
     check_files,
     check_model,
     commit,
     new_generation,
-    open_generation,
+    open_sources,
     read_manifest,
     read_older_settings,
     remove_leftovers,
@@ -74,7 +74,8 @@ def sync(
 
     Unchanged documents keep their rows bit for bit; of changed ones only the passages that are new are embedded. With
     nothing to do, no model is loaded and nothing is written. Readers go on with the old generation until the new one is
-    complete. A damaged store is rebuilt from the corpus with the settings it had.
+    complete. A damaged store is rebuilt with the settings it had, from its own texts and embeddings if they are sound,
+    else from the corpus.
 
     Args:
         corpus_dir: the folder of documents.
@@ -227,8 +228,8 @@ def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Pr
         )
     manifest = _manifest(plan, stored, reading, embedded.dimension(plan.embedder), passages)
     diff = _final_diff(plan.diff, manifest)
-    of_use = stored or (plan.anew and plan.known and _is_sound(embeddings_dir, plan.known))
-    commit(embeddings_dir, folder, manifest, keep_previous=bool(of_use) and not diff.removed and not _is_any_gone(plan))
+    is_previous = _is_worth_keeping(plan, stored, embeddings_dir) and not diff.removed and not _is_any_gone(plan)
+    commit(embeddings_dir, folder, manifest, keep_previous=is_previous)
     return SyncReport(diff, manifest.skipped, passages, new, 0.0)
 
 
@@ -238,15 +239,25 @@ def _is_any_gone(plan: _Plan) -> bool:
     return plan.known is not None and not listed.issuperset([*plan.known.documents, *map(_path, plan.known.skipped)])
 
 
-def _open_stored(plan: _Plan, embeddings_dir: Path) -> Generation | None:
-    """Open the stored generation if it is of use: one that is damaged is rebuilt, for the corpus has all of it."""
+def _open_stored(plan: _Plan, embeddings_dir: Path) -> Sources | None:
+    """Open what is of use of the stored generation: what is damaged is rebuilt, for the corpus has all of it."""
     if plan.anew:
         return None
     try:
-        return open_generation(embeddings_dir, thorough=True)
+        stored = open_sources(embeddings_dir)
     except CorruptIndexError as exc:
         _say_rebuilt(embeddings_dir, exc)
         return None
+    if stored.damage:
+        _say_rebuilt(embeddings_dir, stored.damage)
+    return stored
+
+
+def _is_worth_keeping(plan: _Plan, stored: Sources | None, embeddings_dir: Path) -> bool:
+    """Tell whether the stored generation can be returned to."""
+    if stored:
+        return stored.damage is None
+    return plan.anew and plan.known is not None and _is_sound(embeddings_dir, plan.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +280,7 @@ class _Reading:
 
 
 def _write_texts(
-    texts: Texts, plan: _Plan, stored: Generation | None, corpus_dir: Path, progress: Progress | None
+    texts: Texts, plan: _Plan, stored: Sources | None, corpus_dir: Path, progress: Progress | None
 ) -> _Reading:
     """Write all documents and their passages in the order of their paths, read one by one or copied."""
     from docqa.preparing import read_and_divide
@@ -290,7 +301,7 @@ def _write_texts(
     return reading
 
 
-def _manifest(plan: _Plan, stored: Generation | None, reading: _Reading, dimension: int, passages: int) -> Manifest:
+def _manifest(plan: _Plan, stored: Sources | None, reading: _Reading, dimension: int, passages: int) -> Manifest:
     before = stored.manifest if stored else None
     still_refused = {
         path: digest

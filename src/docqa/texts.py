@@ -63,7 +63,7 @@ class Texts:
             OSError: the file cannot be written.
         """
         try:
-            connection = sqlite3.connect(path, isolation_level=None)
+            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             with closing(connection):
                 connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + SCHEMA)
                 yield cls(connection, path)
