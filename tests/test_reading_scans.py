@@ -359,6 +359,48 @@ def test_a_sync_reads_scans_when_the_program_has_come(
     assert hit.passage.locator.endswith("recognised text")
 
 
+def test_what_was_recognised_stays_when_the_program_is_missing(
+    program: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    corpus, store, fake = tmp_path / "corpus", tmp_path / "store", FakeEmbedder()
+    corpus.mkdir()
+    (corpus / "scan.pdf").write_bytes(pdf(scan(*FERRY)))
+    (corpus / "none.pdf").write_bytes(b"%PDF-1.7 cut")
+    program(reply(("The ferry leaves at nine.", 95)))
+    docqa.sync(corpus, store, embedder=fake)
+    path = os.environ["PATH"]
+    monkeypatch.setenv("PATH", "")
+    fake.embedded.clear()
+    assert not docqa.diff(corpus, store)
+    assert not docqa.sync(corpus, store, embedder=fake).diff
+    (corpus / "other.pdf").write_bytes(pdf(scan(*TICKETS)))
+    (corpus / "typed.pdf").write_bytes(pdf(page("A typed page about bees.")))
+    without = docqa.sync(corpus, store, embedder=fake)
+    assert (without.diff.added, without.diff.unchanged) == (("typed.pdf",), ("scan.pdf",))
+    assert [skipped.path for skipped in without.newly_skipped] == ["other.pdf"]
+    assert fake.embedded == ["A typed page about bees."]
+    assert not docqa.sync(corpus, store, embedder=fake).diff
+    monkeypatch.setenv("PATH", path)
+    assert docqa.sync(corpus, store, embedder=fake).diff.added == ("other.pdf",)
+
+
+def test_a_program_that_does_not_tell_what_it_reads_is_asked_again(
+    program: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tesseract, "PATIENCE", 0.5)
+    program("exit 1")
+    file = tmp_path / "bin/tesseract"
+    told, changed = file.read_text(), file.stat().st_mtime_ns
+    for script in ("exec sleep 60", "exit 1"):
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        os.utime(file, ns=(changed, changed))
+        assert find_tesseract() is None
+    file.write_text(told.replace("tesseract 9", r"printf 'tesseract \351\n'"))
+    os.utime(file, ns=(changed, changed))
+    found = find_tesseract()
+    assert found and found.languages == ("eng",)
+
+
 def test_the_version_of_the_readers_tells_of_the_program(
     program: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

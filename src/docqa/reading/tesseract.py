@@ -11,6 +11,8 @@ PROGRAM = "tesseract"
 REMEDY = "install Tesseract ('apt install tesseract-ocr') and sync again"
 SECONDS = 30
 """Of computing, for one page: ten times what most need."""
+PATIENCE = 10
+"""Seconds by the clock, in which it says what it reads."""
 NO_LANGUAGES = frozenset({"equ", "osd", "snum"})
 """Data of Tesseract that are for no language."""
 MANY_LANGUAGES = 4
@@ -33,7 +35,10 @@ class Tesseract:
 def find_tesseract() -> Tesseract | None:
     """Find the system's Tesseract, if there is one that reads some language."""
     program = shutil.which(PROGRAM)
-    return _ask(program, Path(program).stat().st_mtime_ns) if program else None
+    try:
+        return _ask(program, Path(program).stat().st_mtime_ns) if program else None
+    except (subprocess.SubprocessError, OSError):
+        return None
 
 
 def recognising_seconds(data: bytes) -> int:
@@ -43,14 +48,13 @@ def recognising_seconds(data: bytes) -> int:
 
 @lru_cache(1)
 def _ask(program: str, changed: int) -> Tesseract | None:
-    """Ask the program, as it was changed last, for its version and its languages."""
-    try:
-        version, languages = (
-            subprocess.run([program, option], capture_output=True, text=True, check=True).stdout.splitlines()
-            for option in ("--version", "--list-langs")
-        )
-    except (subprocess.SubprocessError, OSError):
-        return None
+    """Ask the program, as it was changed last, for its version and its languages; when it fails, it is asked again."""
+    version, languages = (
+        subprocess.run(
+            [program, option], capture_output=True, text=True, errors="replace", check=True, timeout=PATIENCE
+        ).stdout.splitlines()
+        for option in ("--version", "--list-langs")
+    )
     found = tuple(sorted(name for name in languages[1:] if name not in NO_LANGUAGES and "/" not in name))
     if len(found) > MANY_LANGUAGES:
         found = ("eng",) if "eng" in found else found[:1]
