@@ -256,6 +256,25 @@ def test_each_picture_prolongs_what_a_file_may_take(program: Callable[..., None]
     assert recognising_seconds(b"/Subtype/Image in a text") == 0
 
 
+def test_what_a_file_may_take_has_a_bound(program: Callable[..., None]) -> None:
+    program("exit 1")
+    assert recognising_seconds(b"%PDF-1.4\n" + b"/Subtype/Image" * 7_000) == tesseract.FILE_SECONDS
+
+
+def test_pages_without_time_left_are_named(
+    program: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("docqa.reading.pdf.tesseract.FILE_SECONDS", 3)
+    monkeypatch.setattr("docqa.reading.pdf.FILE_SECONDS", 3)
+    first = f"[ -e {tmp_path}/begun ] && exec sleep 60; touch {tmp_path}/begun\n"
+    program(first + reply(("The ferry leaves at nine.", 95)))
+    started = time.monotonic()
+    document = read(pdf(scan("a"), scan("b"), page("Words."), scan("c")))
+    assert time.monotonic() - started < 20
+    assert document.text.split("\n\n") == ["The ferry leaves at nine.", "Words."]
+    assert document.unread == "pages 2, 4 hold pictures, not recognised within 3 s; divide the file"
+
+
 WAITING = """
 import sys
 from docqa.reading import read_document

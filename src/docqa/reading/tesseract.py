@@ -11,6 +11,8 @@ PROGRAM = "tesseract"
 REMEDY = "install Tesseract ('apt install tesseract-ocr') and sync again"
 SECONDS = 30
 """Of computing, for one page: ten times what most need."""
+FILE_SECONDS = 1_800
+"""By the clock, for all pages of a file: enough for some 1,000."""
 PATIENCE = 10
 """Seconds by the clock, in which it says what it reads."""
 NO_LANGUAGES = frozenset({"equ", "osd", "snum"})
@@ -43,7 +45,9 @@ def find_tesseract() -> Tesseract | None:
 
 def recognising_seconds(data: bytes) -> int:
     """Compute the most that Tesseract may need for a file: each picture in a PDF may be a page."""
-    return SECONDS * len(IMAGE.findall(data)) if data.startswith(b"%PDF-") and find_tesseract() else 0
+    if not data.startswith(b"%PDF-") or not find_tesseract():
+        return 0
+    return min(FILE_SECONDS, SECONDS * len(IMAGE.findall(data)))
 
 
 @lru_cache(1)
