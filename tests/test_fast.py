@@ -18,7 +18,8 @@ import docqa
 from conftest import make_tiny
 from docqa import SentenceTransformerEmbedder, Span
 from docqa.chunking import split_sentences
-from docqa.embedding import caching, exporting, fast, sentence_transformer
+from docqa.embedding import caching, exporting, fast, graphs, sentence_transformer
+from docqa.embedding import reference as reference_model
 from docqa.embedding.caching import digest_files, find_entry
 from docqa.embedding.onnx_runtime import OnnxModel
 from docqa.embedding.reference import ReferenceModel
@@ -186,6 +187,47 @@ def test_a_model_of_another_kind_is_left_to_torch_and_this_is_remembered(
     assert said.messages == [line, line]
 
 
+def test_a_graph_that_is_too_large_is_not_tried_again(
+    tiny: Path, own_cache: Path, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, "MOST_BYTES", 10_000)
+    for _ in range(2):
+        assert isinstance(SentenceTransformerEmbedder(str(tiny))._model, ReferenceModel)
+        monkeypatch.setattr(fast, "export", None)
+    assert [line.rpartition(", for ")[2] for line in said.messages] == ["its weights are too large for one file"] * 2
+
+
+def test_a_model_whose_embeddings_are_cut_is_not_tried_again(
+    tmp_path: Path, own_cache: Path, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_tiny(tmp_path / "model")
+    settings = folder / "config_sentence_transformers.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "truncate_dim": 16}))
+    for _ in range(2):
+        assert isinstance(SentenceTransformerEmbedder(str(folder))._model, ReferenceModel)
+        monkeypatch.setattr(fast, "export", None)
+    assert [line.rpartition(", for ")[2] for line in said.messages] == ["its embeddings are cut to 16 numbers"] * 2
+
+
+@pytest.mark.parametrize("file", ["vocab.txt", "merges.txt", "sentencepiece.bpe.model"])
+def test_other_words_of_the_tokenizer_make_another_fast_form(tmp_path: Path, own_cache: Path, file: str) -> None:
+    folder = make_tiny(tmp_path / "model")
+    before = SentenceTransformerEmbedder(str(folder))
+    before.embed_query("bees")
+    (folder / file).write_text("[PAD]\n[UNK]\nother")
+    after = SentenceTransformerEmbedder(str(folder))
+    after.embed_query("bees")
+    assert len(models(own_cache)) == 2
+    assert before.digest == after.digest
+
+
+def test_a_tokenizer_without_a_limit(tiny: Path) -> None:
+    model = ReferenceModel(tiny, "tiny").model
+    model.max_seq_length = None
+    model.tokenizer.model_max_length = int(1e30)
+    assert reference_model._settings(model, "tiny").limit == 2**31 - 1
+
+
 def test_a_graph_that_computes_something_else_is_not_trusted(
     tiny: Path, own_cache: Path, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +382,12 @@ def test_a_gpu_embeds_passages_and_not_queries(tiny: Path, monkeypatch: pytest.M
     assert isinstance(embedder._model, OnnxModel)
     expected = SentenceTransformerEmbedder(str(tiny), fast=False).embed_passages(["bees"], [[Span(0, 4)]])
     assert_array_equal(embedder.embed_passages(["bees"], [[Span(0, 4)]]).passages, expected.passages)
+
+
+def test_beside_a_gpu_a_model_is_loaded_once(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentence_transformer, "has_gpu", lambda: True)
+    embedder = SentenceTransformerEmbedder(str(make_tiny(tmp_path / "model", family="MPNet")))
+    assert embedder._model is embedder._passage_model
 
 
 def test_a_large_file_is_read_once_and_again_when_it_changed(

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from platform import machine
 
@@ -29,14 +30,14 @@ def find_model(name: str, digest: str, load_reference: Callable[[], ReferenceMod
 
     Args:
         name: what messages call the model.
-        digest: of its weights and settings.
+        digest: of all the fast form is made of.
         load_reference: loads it with sentence-transformers, which takes seconds.
 
     Raises:
         ModelNotFoundError: the model cannot be loaded.
     """
     compact = multiplies_bytes()
-    key = json.dumps([digest, RECIPE, runtime_version(), compact])
+    key = json.dumps([digest, RECIPE, runtime_version(), version("sentence_transformers"), machine(), compact])
     entry = f"models/{hashlib.sha256(key.encode()).hexdigest()}"
     files = find_entry(entry)
     if files and REFUSAL in files:
