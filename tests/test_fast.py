@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ import docqa
 from conftest import make_tiny
 from docqa import SentenceTransformerEmbedder, Span
 from docqa.chunking import split_sentences
-from docqa.embedding import caching, exporting, fast, sentence_transformer
+from docqa.embedding import caching, exporting, fast, graphs, sentence_transformer
+from docqa.embedding import reference as reference_model
 from docqa.embedding.caching import digest_files, find_entry
 from docqa.embedding.onnx_runtime import OnnxModel
 from docqa.embedding.reference import ReferenceModel
@@ -186,6 +188,47 @@ def test_a_model_of_another_kind_is_left_to_torch_and_this_is_remembered(
     assert said.messages == [line, line]
 
 
+def test_a_graph_that_is_too_large_is_not_tried_again(
+    tiny: Path, own_cache: Path, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, "MOST_BYTES", 10_000)
+    for _ in range(2):
+        assert isinstance(SentenceTransformerEmbedder(str(tiny))._model, ReferenceModel)
+        monkeypatch.setattr(fast, "export", None)
+    assert [line.rpartition(", for ")[2] for line in said.messages] == ["its weights are too large for one file"] * 2
+
+
+def test_a_model_whose_embeddings_are_cut_is_not_tried_again(
+    tmp_path: Path, own_cache: Path, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_tiny(tmp_path / "model")
+    settings = folder / "config_sentence_transformers.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "truncate_dim": 16}))
+    for _ in range(2):
+        assert isinstance(SentenceTransformerEmbedder(str(folder))._model, ReferenceModel)
+        monkeypatch.setattr(fast, "export", None)
+    assert [line.rpartition(", for ")[2] for line in said.messages] == ["its embeddings are cut to 16 numbers"] * 2
+
+
+@pytest.mark.parametrize("file", ["vocab.txt", "merges.txt", "sentencepiece.bpe.model"])
+def test_other_words_of_the_tokenizer_make_another_fast_form(tmp_path: Path, own_cache: Path, file: str) -> None:
+    folder = make_tiny(tmp_path / "model")
+    before = SentenceTransformerEmbedder(str(folder))
+    before.embed_query("bees")
+    (folder / file).write_text("[PAD]\n[UNK]\nother")
+    after = SentenceTransformerEmbedder(str(folder))
+    after.embed_query("bees")
+    assert len(models(own_cache)) == 2
+    assert before.digest == after.digest
+
+
+def test_a_tokenizer_without_a_limit(tiny: Path) -> None:
+    model = ReferenceModel(tiny, "tiny").model
+    model.max_seq_length = None
+    model.tokenizer.model_max_length = int(1e30)
+    assert reference_model._settings(model, "tiny").limit == 2**31 - 1
+
+
 def test_a_graph_that_computes_something_else_is_not_trusted(
     tiny: Path, own_cache: Path, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,8 +303,89 @@ def test_a_cache_that_cannot_be_written_to_costs_only_time(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("DOCQA_CACHE", str(tmp_path / "file" / "cache"))
     assert isinstance(SentenceTransformerEmbedder(str(tiny))._model, OnnxModel)
-    reason = "Not a directory; set DOCQA_CACHE to a folder that can be written to"
+    reason = "Not a directory; set DOCQA_CACHE to a folder that you alone can write to"
     assert said.messages == [f"the fast form of the model '{tiny}' is made in every run, not kept: {reason}"]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757])
+def test_a_cache_that_others_can_write_to_is_not_trusted(
+    tiny: Path, own_cache: Path, said: pytest.LogCaptureFixture, mode: int
+) -> None:
+    SentenceTransformerEmbedder(str(tiny)).embed_query("bees")
+    (entry,) = models(own_cache)
+    own_cache.chmod(mode)
+    assert find_entry(f"models/{entry.name}") is None
+    assert isinstance(SentenceTransformerEmbedder(str(tiny))._model, OnnxModel)
+    assert f"not kept: others may write into '{own_cache}'; set DOCQA_CACHE" in said.text
+    assert len(said.messages) == 1
+
+
+def test_a_cache_of_another_user_is_not_trusted(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_cache.mkdir()
+    status, other = own_cache.stat(), os.geteuid() + 1
+    for owner, is_trusted in ((0, True), (os.geteuid(), True), (other, False)):
+        theirs = os.stat_result([status.st_mode, 0, 0, 1, owner, status.st_gid, 0, 0, 0, 0])
+        with monkeypatch.context() as changed:
+            changed.setattr(Path, "stat", lambda _, theirs=theirs: theirs)
+            if is_trusted:
+                assert caching.cache_folder() == own_cache
+            else:
+                with pytest.raises(PermissionError, match="belongs to another user"):
+                    caching.cache_folder()
+
+
+def test_a_user_without_a_home_has_no_cache(
+    tiny: Path, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("DOCQA_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert isinstance(SentenceTransformerEmbedder(str(tiny))._model, OnnxModel)
+    assert ["this user has no home folder" in line for line in said.messages] == [True]
+
+
+@pytest.mark.parametrize(
+    ("mask", "folder", "file"), [(0o022, 0o755, 0o644), (0o002, 0o755, 0o644), (0o077, 0o700, 0o600)]
+)
+def test_what_is_cached_may_be_read_by_all_unless_the_user_says_otherwise(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, mask: int, folder: int, file: int
+) -> None:
+    monkeypatch.setattr(caching, "SETTLED", -1)
+    before = os.umask(mask)
+    try:
+        caching.save_entry("models/one", {"graph": b"1"})
+        find_entry("models/one")
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (own_cache, *own_cache.rglob("*")) if path.is_dir()}
+    assert modes == {folder}
+    assert {path.stat().st_mode & 0o777 for path in own_cache.rglob("*") if path.is_file()} == {file}
+
+
+def test_several_may_save_the_same_at_once(own_cache: Path) -> None:
+    def save(number: int) -> None:
+        for _ in range(20):
+            caching.save_entry("models/one", {"graph": b"1", "other": b"2"})
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(save, range(4)))
+    assert set(find_entry("models/one") or {}) == {"graph", "other"}
+    assert [path.name for path in models(own_cache)] == ["one"]
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, _: bytes) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(caching, "SETTLED", -1)
+    monkeypatch.setattr(caching, "_write", fail)
+    (tmp_path / "weights").write_bytes(b"some weights")
+    digest_files([tmp_path / "weights"])
+    assert list(own_cache.iterdir()) == []
 
 
 KILLED = """
@@ -340,6 +464,12 @@ def test_a_gpu_embeds_passages_and_not_queries(tiny: Path, monkeypatch: pytest.M
     assert isinstance(embedder._model, OnnxModel)
     expected = SentenceTransformerEmbedder(str(tiny), fast=False).embed_passages(["bees"], [[Span(0, 4)]])
     assert_array_equal(embedder.embed_passages(["bees"], [[Span(0, 4)]]).passages, expected.passages)
+
+
+def test_beside_a_gpu_a_model_is_loaded_once(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sentence_transformer, "has_gpu", lambda: True)
+    embedder = SentenceTransformerEmbedder(str(make_tiny(tmp_path / "model", family="MPNet")))
+    assert embedder._model is embedder._passage_model
 
 
 def test_a_large_file_is_read_once_and_again_when_it_changed(

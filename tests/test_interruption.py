@@ -7,18 +7,21 @@ import resource
 import signal
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import docqa
 from conftest import FakeEmbedder, write_corpus
-from docqa import PassageEmbeddings, building
+from docqa import PassageEmbeddings, building, preparing
+from docqa.matching import compress_tokens
 from docqa.store import FORMAT, UNFINISHED_FOLDER, StoredFile, open_generation, read_manifest
-from docqa.types import TokenEmbeddings
+from docqa.types import Span, TokenEmbeddings
 from docqa.unfinished import Unfinished
 
 PASSAGES = 13
@@ -51,15 +54,33 @@ def test_no_more_than_a_window_of_passages_is_in_memory(
             added.append(len(embeddings.passages))
             super().add(embeddings, *others)
 
-    def embed_some(embedder: docqa.Embedder, passages: list[docqa.Passage], progress: None) -> Any:
+    def embed_some(embedder: docqa.Embedder, passages: list[docqa.Passage]) -> Any:
         asked.append(len(passages))
-        return embed(embedder, passages, progress)
+        return embed(embedder, passages)
 
     monkeypatch.setattr(building, "IndexWriter", Writer)
     monkeypatch.setattr(building, "embed", embed_some)
     docqa.sync(documents, store, embedder=fake)
     assert added == [5, 5, 3]
     assert asked == [2, 2, 1, 2, 2, 1, 2, 1]
+
+
+def test_compressing_a_batch_takes_less_memory_than_its_tokens(
+    fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = " ".join(f"word{i}" for i in range(200))
+    span = Span(0, len(words))
+    passages = [docqa.Passage(f"{i}.txt", "", (), span, "", words, (span,)) for i in range(100)]
+    batch = fake.embed_passages([words] * 100, [[span]] * 100)
+    monkeypatch.setattr(fake, "embed_passages", lambda *_: batch)
+    tracemalloc.start()
+    try:
+        found = list(preparing.embed(fake, passages))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < batch.tokens.rows.nbytes
+    assert_array_equal(np.concatenate([one.tokens.rows for one in found]), compress_tokens(batch.tokens).rows)
 
 
 def test_equal_passages_are_embedded_once(documents: Path, store: Path, fake: FakeEmbedder) -> None:

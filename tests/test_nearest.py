@@ -1,5 +1,7 @@
 from pathlib import Path
+from threading import Thread
 
+import faiss
 import numpy as np
 import pytest
 
@@ -40,6 +42,31 @@ def test_of_many_rows_the_nearest_are_among_the_first(dimension: int, tmp_path: 
     found = Nearest.read(tmp_path / "n", len(rows), dimension)
     recall = [len(best(rows, query, 10) & set(found.search(query, DEPTH).tolist())) / 10 for query in queries]
     assert np.mean(recall) >= 0.99
+
+
+@pytest.mark.parametrize("dimension", [100, 200, 300, 320, 352, 384])
+def test_many_rows_of_any_dimension_are_found(dimension: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearest, "EXACT", nearest.TRAINING_ROWS)
+    rows = clustered(nearest.EXACT + 1, dimension)
+    write_nearest(tmp_path / "n", rows)
+    found = Nearest.read(tmp_path / "n", len(rows), dimension)
+    assert all(number in found.search(rows[number].astype(np.float32), DEPTH) for number in range(0, 4000, 100))
+
+
+def test_every_thread_searches_without_others(tmp_path: Path) -> None:
+    write_nearest(tmp_path / "n", clustered(100, 16))
+    found = Nearest.read(tmp_path / "n", 100, 16)
+    threads = []
+
+    def search() -> None:
+        faiss.omp_set_num_threads(2)
+        found.search(clustered(1, 16)[0].astype(np.float32), 10)
+        threads.append(faiss.omp_get_max_threads())
+
+    other = Thread(target=search)
+    other.start()
+    other.join()
+    assert threads == [1]
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:

@@ -256,6 +256,25 @@ def test_each_picture_prolongs_what_a_file_may_take(program: Callable[..., None]
     assert recognising_seconds(b"/Subtype/Image in a text") == 0
 
 
+def test_what_a_file_may_take_has_a_bound(program: Callable[..., None]) -> None:
+    program("exit 1")
+    assert recognising_seconds(b"%PDF-1.4\n" + b"/Subtype/Image" * 7_000) == tesseract.FILE_SECONDS
+
+
+def test_pages_without_time_left_are_named(
+    program: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("docqa.reading.pdf.tesseract.FILE_SECONDS", 3)
+    monkeypatch.setattr("docqa.reading.pdf.FILE_SECONDS", 3)
+    first = f"[ -e {tmp_path}/begun ] && exec sleep 60; touch {tmp_path}/begun\n"
+    program(first + reply(("The ferry leaves at nine.", 95)))
+    started = time.monotonic()
+    document = read(pdf(scan("a"), scan("b"), page("Words."), scan("c")))
+    assert time.monotonic() - started < 20
+    assert document.text.split("\n\n") == ["The ferry leaves at nine.", "Words."]
+    assert document.unread == "pages 2, 4 hold pictures, not recognised within 3 s; divide the file"
+
+
 WAITING = """
 import sys
 from docqa.reading import read_document
@@ -357,6 +376,48 @@ def test_a_sync_reads_scans_when_the_program_has_come(
     assert (again.embedded, bool(again.diff)) == (0, False)
     [hit] = docqa.Retriever.open(store, embedder=fake).retrieve("When does the ferry leave?", 1)
     assert hit.passage.locator.endswith("recognised text")
+
+
+def test_what_was_recognised_stays_when_the_program_is_missing(
+    program: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    corpus, store, fake = tmp_path / "corpus", tmp_path / "store", FakeEmbedder()
+    corpus.mkdir()
+    (corpus / "scan.pdf").write_bytes(pdf(scan(*FERRY)))
+    (corpus / "none.pdf").write_bytes(b"%PDF-1.7 cut")
+    program(reply(("The ferry leaves at nine.", 95)))
+    docqa.sync(corpus, store, embedder=fake)
+    path = os.environ["PATH"]
+    monkeypatch.setenv("PATH", "")
+    fake.embedded.clear()
+    assert not docqa.diff(corpus, store)
+    assert not docqa.sync(corpus, store, embedder=fake).diff
+    (corpus / "other.pdf").write_bytes(pdf(scan(*TICKETS)))
+    (corpus / "typed.pdf").write_bytes(pdf(page("A typed page about bees.")))
+    without = docqa.sync(corpus, store, embedder=fake)
+    assert (without.diff.added, without.diff.unchanged) == (("typed.pdf",), ("scan.pdf",))
+    assert [skipped.path for skipped in without.newly_skipped] == ["other.pdf"]
+    assert fake.embedded == ["A typed page about bees."]
+    assert not docqa.sync(corpus, store, embedder=fake).diff
+    monkeypatch.setenv("PATH", path)
+    assert docqa.sync(corpus, store, embedder=fake).diff.added == ("other.pdf",)
+
+
+def test_a_program_that_does_not_tell_what_it_reads_is_asked_again(
+    program: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tesseract, "PATIENCE", 0.5)
+    program("exit 1")
+    file = tmp_path / "bin/tesseract"
+    told, changed = file.read_text(), file.stat().st_mtime_ns
+    for script in ("exec sleep 60", "exit 1"):
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        os.utime(file, ns=(changed, changed))
+        assert find_tesseract() is None
+    file.write_text(told.replace("tesseract 9", r"printf 'tesseract \351\n'"))
+    os.utime(file, ns=(changed, changed))
+    found = find_tesseract()
+    assert found and found.languages == ("eng",)
 
 
 def test_the_version_of_the_readers_tells_of_the_program(

@@ -1,11 +1,13 @@
 """What guards the chat, piece by piece; test_serving_attacks.py tries the whole."""
 
 import asyncio
+import gc
 import json
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from starlette.responses import PlainTextResponse
 
 from docqa.chat.guarding.bodies import BodyLimitMiddleware
 from docqa.chat.guarding.events import MalformedEventError, read_event
+from docqa.chat.guarding.health import Health
 from docqa.chat.guarding.hosts import HostNames
 from docqa.chat.guarding.login import Login, Refusal, render_login
 from docqa.chat.guarding.observing import Log, Measurements, Served
@@ -494,3 +497,13 @@ def test_what_happens_is_measured() -> None:
     assert value("docqa_answers_total", verdict="answered") == value("docqa_answers_total", verdict="problem") == 1
     assert value("docqa_index_passages") == 42
     assert 0 <= (value("docqa_index_age_seconds") or 0) < 5
+
+
+def test_what_is_loaded_is_not_collected_again() -> None:
+    retriever = SimpleNamespace(retrieve=lambda query, count: [])
+    health = Health(SimpleNamespace(retriever=lambda: retriever))  # type: ignore[arg-type]
+    try:
+        health._load()
+        assert (health.loaded, gc.get_freeze_count() > 0) == (True, True)
+    finally:
+        gc.unfreeze()

@@ -17,9 +17,9 @@ from docqa.types import Passage, PassageEmbeddings, Progress
 from docqa.unfinished import Unfinished
 
 WINDOW = 2_048
-"""Passages, some 30 MB of embeddings: enough to be sorted by length."""
+"""Passages, some 30 MB of embeddings: enough for batches of passages of one length."""
 BATCH = 256
-"""Passages that are embedded, and then kept, at a time: some seconds' work."""
+"""Passages that are embedded, and then kept, at a time: some seconds' work, enough to keep all processors busy."""
 
 
 class Embedded:
@@ -70,7 +70,7 @@ def write_index(
         for batch in _batches({key: passage for key, passage in window if key not in embedded}):
             if progress:
                 progress(done, total, "embedding")
-            parts = dict(zip(batch, embed(embedder, list(batch.values()), None), strict=True))
+            parts = dict(zip(batch, embed(embedder, list(batch.values())), strict=True))
             with writing(embeddings_dir):
                 embedded.add(parts)
             done += len(batch)
@@ -88,7 +88,11 @@ def write_index(
 
 
 def _batches(passages: Mapping[bytes, Passage]) -> Iterator[dict[bytes, Passage]]:
-    """Divide passages into batches, the longest first: in a batch all are padded to its longest."""
+    """Divide passages into batches, the longest first.
+
+    Passages of one length keep all processors busy to the end of a batch, and torch, which pads them, computes little
+    that is not needed.
+    """
     longest_first = iter(sorted(passages.items(), key=lambda item: -len(item[1].text)))
     while batch := dict(islice(longest_first, BATCH)):
         yield batch

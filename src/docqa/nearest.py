@@ -51,6 +51,7 @@ class Nearest:
 
     def search(self, query: Embeddings, count: int) -> Rows:
         """Return so many rows, among them the nearest to a query by the inner product."""
+        _faiss()  # for this thread may be another than the one that read the index
         found: Rows = self._index.search(_pad(query[None]), count)[1][0]
         return found
 
@@ -75,7 +76,7 @@ def _together(dimension: int) -> int:
 
 
 def _padded(dimension: int) -> int:
-    return dimension + -dimension % TOGETHER
+    return dimension + -dimension % _together(dimension)
 
 
 def _pad(rows: NDArray[Any]) -> Embeddings:
@@ -84,7 +85,8 @@ def _pad(rows: NDArray[Any]) -> Embeddings:
 
 
 def _faiss() -> Any:
+    """Import FAISS, which then uses one thread when this one calls it; in others it uses all there are."""
     import faiss
 
-    faiss.omp_set_num_threads(1)  # one query at a time is faster on one thread, and leaves the cores to the model
+    faiss.omp_set_num_threads(1)  # one query at a time is faster so, and leaves the cores to the model
     return faiss

@@ -14,10 +14,6 @@ from docqa.matching import compress_tokens
 from docqa.texts import embedded_text
 from docqa.types import Chunking, Document, Passage, PassageEmbeddings, Progress, TokenEmbeddings
 
-BATCH = 256
-"""Passages handed to the embedder at a time: enough to keep all processors busy, few enough to show progress."""
-
-
 Divided = tuple[Document, list[Passage]]
 
 
@@ -48,22 +44,15 @@ def _divide(document: Document, embedder: Embedder, chunking: Chunking) -> Divid
     return (document, passages) if passages else Unread("the file holds no words, only marks", document.digest)
 
 
-def embed(embedder: Embedder, passages: list[Passage], progress: Progress | None) -> Iterator[PassageEmbeddings]:
-    """Embed passages as they are asked for, and give the embeddings of each in order."""
-    if progress:
-        progress(0, len(passages), "embedding")
-    for start in range(0, len(passages), BATCH):
-        batch = list(_embed_batch(embedder, passages[start : start + BATCH]))
-        if progress:
-            progress(start + len(batch), len(passages), "embedding")
-        yield from batch
+def embed(embedder: Embedder, passages: Sequence[Passage]) -> Iterator[PassageEmbeddings]:
+    """Embed passages all at once, and give the embeddings of each in order, with its tokens compressed.
 
-
-def _embed_batch(embedder: Embedder, passages: list[Passage]) -> Iterator[PassageEmbeddings]:
+    Raises:
+        EmbeddingError: the model gave embeddings of a wrong shape or that are not finite.
+    """
     texts, sentences = zip(*map(embedded_text, passages), strict=True)
     batch = embedder.embed_passages(texts, sentences)
     _check(batch, embedder, len(passages), sum(map(len, sentences)))
-    tokens = compress_tokens(batch.tokens)
     sentence, token = 0, 0
     for i, spans in enumerate(sentences):
         counts = batch.token_counts[sentence : sentence + len(spans)]
@@ -71,7 +60,8 @@ def _embed_batch(embedder: Embedder, passages: list[Passage]) -> Iterator[Passag
         yield PassageEmbeddings(
             batch.passages[i : i + 1],
             batch.sentences[sentence : sentence + len(spans)],
-            TokenEmbeddings(tokens.ids[token:last], tokens.rows[token:last]),
+            # one passage at a time, for this takes several times the memory of what is compressed
+            compress_tokens(TokenEmbeddings(batch.tokens.ids[token:last], batch.tokens.rows[token:last])),
             counts,
         )
         sentence, token = sentence + len(spans), last

@@ -33,7 +33,7 @@ from docqa.types import Answer, Document, Excerpt, Exchange, Hit, IndexedDocumen
 from docqa.understanding import Understood, understand
 
 KEPT_DOCUMENTS = 64
-"""How many documents a retriever keeps in memory, to say where hits stand in them."""
+"""How many documents a retriever keeps in memory, to show them beside their hits."""
 CANDIDATE_WEIGHTS = (0.25, 0.3, 0.2, 0.25)
 """Of the standardised scores that choose the candidates: passage, best sentence, terms of the passage and of the best
 sentence, see docs/retrieval.md."""

@@ -15,7 +15,7 @@ from docqa.chunking import DEFAULT_CHUNKING
 from docqa.corpus import FileState, Listing, check_corpus, list_corpus
 from docqa.embedding import DEFAULT_MODEL, Embedder, SentenceTransformerEmbedder
 from docqa.errors import CorruptIndexError, EmptyCorpusError, IndexNotFoundError, StoreError
-from docqa.reading import SUFFIXES, reader_version
+from docqa.reading import SUFFIXES, is_read_alike, reader_version
 from docqa.store import (
     FORMAT,
     TEXTS_FILE,
@@ -192,7 +192,7 @@ def _plan(listing: Listing, manifest: Manifest | None, embedder: Embedder, chunk
     if not force:
         check_model(manifest, embedder)
     found = _compare(listing, manifest)
-    if force or chunking != manifest.chunking or manifest.reader_version != reader_version():
+    if force or chunking != manifest.chunking or not is_read_alike(manifest.reader_version):
         return _Plan(listing, manifest, embedder, chunking, found, (), every, anew=force)
     read = tuple(sorted(found.added + found.changed))
     return _Plan(listing, manifest, embedder, chunking, found, found.unchanged, read, anew=False)
@@ -200,7 +200,7 @@ def _plan(listing: Listing, manifest: Manifest | None, embedder: Embedder, chunk
 
 def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
     known = {path: file.digest for path, file in manifest.documents.items()}
-    refused = manifest.refused if manifest.reader_version == reader_version() else {}
+    refused = manifest.refused if is_read_alike(manifest.reader_version) else {}
     digests = {path: file.digest for path, file in listing.files.items() if refused.get(path) != file.digest}
     return CorpusDiff(
         added=tuple(path for path in digests if path not in known),

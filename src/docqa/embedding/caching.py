@@ -1,17 +1,21 @@
 """What docqa remembers between runs beside the stores: the fast forms of models, and digests of files that are large.
 
 Everything in the folder can be made again: it may be deleted at any time, and is never asked for what is not elsewhere.
+All may read it, as in an image that root made, but its owner alone writes: a graph is code to trust.
 """
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_IWGRP, S_IWOTH
 
 SETTLED = 2.0
 """Seconds after which a file that was not written to is believed to show so in its times."""
@@ -20,19 +24,40 @@ ABANDONED = 3600.0
 """Seconds after which what an interrupted run left behind is removed."""
 
 DIGESTS = "digests.json"
+MEMORY = "files.json"
 
 
 def cache_folder() -> Path:
-    """Return ``DOCQA_CACHE``, or ``docqa`` in the user's cache folder."""
+    """Return ``DOCQA_CACHE``, or ``docqa`` in the user's cache folder.
+
+    Raises:
+        OSError: the user has no folder, or others could have written into it.
+    """
+    folder = _chosen_folder()
+    with suppress(FileNotFoundError, NotADirectoryError):
+        status = folder.stat()
+        if status.st_uid not in (0, os.geteuid()):
+            raise PermissionError(errno.EPERM, f"'{folder}' belongs to another user")
+        if status.st_mode & S_IWOTH or (status.st_mode & S_IWGRP and status.st_gid != os.getegid()):
+            raise PermissionError(errno.EPERM, f"others may write into '{folder}'")
+    return folder
+
+
+def _chosen_folder() -> Path:
     if chosen := os.environ.get("DOCQA_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "docqa"
+    if chosen := os.environ.get("XDG_CACHE_HOME"):
+        return Path(chosen) / "docqa"
+    try:
+        return Path.home() / ".cache/docqa"
+    except RuntimeError as exc:  # as in a container that runs under a number without a name
+        raise FileNotFoundError(errno.ENOENT, "this user has no home folder") from exc
 
 
 def find_entry(name: str) -> dict[str, Path] | None:
     """Find the files of an entry, or nothing where there is none whose files are what was saved."""
-    folder = cache_folder() / name
     try:
+        folder = cache_folder() / name
         saved: dict[str, str] = dict(json.loads((folder / DIGESTS).read_bytes()))
         files = {file: folder / file for file in saved}
         found = digest_files(list(files.values()))
@@ -48,21 +73,21 @@ def save_entry(name: str, files: Mapping[str, bytes]) -> None:
         OSError: the cache folder cannot be written to.
     """
     target = cache_folder() / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(target.parent)
-    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    _make_folder(target.parent)
+    folder = _unused(target.parent, ".new-")
+    folder.mkdir(mode=0o755)
     try:
         digests = {file: _digest(data) for file, data in files.items()}
         for file, data in {**files, DIGESTS: json.dumps(digests).encode()}.items():
             _write(folder / file, data)
-        if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=".old-", dir=target.parent))
-            target.rename(old / "entry")
-            shutil.rmtree(old, ignore_errors=True)
-        folder.rename(target)
+        with _locked(target.parent):
+            _remove_abandoned(target.parent)
+            if target.exists():
+                old = target.rename(_unused(target.parent, ".old-"))
+                shutil.rmtree(old, ignore_errors=True)
+            folder.rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    _sync_folder(target.parent)
 
 
 def digest_files(paths: Sequence[Path]) -> list[str]:
@@ -71,9 +96,8 @@ def digest_files(paths: Sequence[Path]) -> list[str]:
     A file is taken for unchanged when its size, its number and its times of change, one of which only the system sets,
     are what they were: reading 90 MB takes as long as all else that a first question needs.
     """
-    file = cache_folder() / "files.json"
     try:
-        known: dict[str, str] = dict(json.loads(file.read_bytes()))
+        known: dict[str, str] = dict(json.loads((cache_folder() / MEMORY).read_bytes()))
     except (OSError, ValueError, TypeError):
         known = {}
     marks = {path: _mark(path) for path in paths}
@@ -82,7 +106,7 @@ def digest_files(paths: Sequence[Path]) -> list[str]:
     news = {str(path): f"{marks[path]} {digests[path]}" for path in paths if not recalled[path] and _is_settled(path)}
     if news:
         with suppress(OSError):  # they are computed again the next time
-            _replace(file, json.dumps({**known, **news}).encode())
+            _replace(cache_folder() / MEMORY, json.dumps({**known, **news}).encode())
     return [digests[path] for path in paths]
 
 
@@ -112,24 +136,42 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those around it, into which only this user can write."""
+    if not folder.exists():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o755, exist_ok=True)
+
+
+def _unused(folder: Path, prefix: str) -> Path:
+    return folder / f"{prefix}{secrets.token_hex(8)}"
+
+
 def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
 def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    os.close(descriptor)
-    _write(Path(name), data)
-    Path(name).replace(path)
+    _make_folder(path.parent)
+    _remove_abandoned(path.parent)
+    new = _unused(path.parent, ".new-")
+    try:
+        _write(new, data)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time change the entries of a folder, and write them to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -138,5 +180,6 @@ def _sync_folder(folder: Path) -> None:
 def _remove_abandoned(folder: Path) -> None:
     """Remove what interrupted runs left, but nothing that another one may still be writing."""
     for left in [*folder.glob(".new-*"), *folder.glob(".old-*")]:
-        if time.time() - left.stat().st_mtime > ABANDONED:
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError):  # another run removes it too
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -21,7 +21,7 @@ LEAST_COSINE = 0.98
 """Of a text's two embeddings, and of the mean of its tokens'."""
 
 MOST_DIFFERENCE = 0.03
-"""Between the two scores of a query and a passage; passages further apart must be in the same order."""
+"""Between the two scores of a query and a passage, so that passages twice as far apart are in the same order."""
 
 
 class ExportError(Exception):
@@ -43,12 +43,11 @@ def export(reference: ReferenceModel, *, compact: bool) -> tuple[Exported, OnnxM
     transformer = model[0].model
     architecture = _architecture(transformer)
     weights = {name: _array(tensor) for name, tensor in transformer.state_dict().items()}
-    exported = Exported(
-        write_graph(architecture, weights, compact=compact),
-        reference.tokenizing.description,
-        reference.settings,
-        pooling,
-    )
+    try:
+        graph = write_graph(architecture, weights, compact=compact)
+    except OverflowError as exc:
+        raise ExportError("its weights are too large for one file") from exc
+    exported = Exported(graph, reference.tokenizing.description, reference.settings, pooling)
     fast = OnnxModel(exported.graph, exported.tokenizer, exported.settings, exported.pooling)
     try:
         check(fast, reference)
@@ -85,6 +84,8 @@ def _pooling(model: Any) -> Pooling:
     parts = [type(module).__name__ for module in model]
     if parts not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ExportError(f"its parts are {', '.join(parts)}")
+    if model.truncate_dim:
+        raise ExportError(f"its embeddings are cut to {model.truncate_dim} numbers")
     transformer, pooling = model[0], model[1]
     if transformer.query_length or transformer.document_length or transformer.query_expansion:
         raise ExportError("it treats queries and documents differently")

@@ -6,10 +6,11 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from platform import machine
 
-from docqa.embedding.caching import cache_folder, find_entry, save_entry
+from docqa.embedding.caching import find_entry, save_entry
 from docqa.embedding.exporting import RECIPE, ExportError, export
 from docqa.embedding.modelling import Model, ModelSettings
 from docqa.embedding.onnx_runtime import OnnxModel, runtime_version
@@ -29,14 +30,14 @@ def find_model(name: str, digest: str, load_reference: Callable[[], ReferenceMod
 
     Args:
         name: what messages call the model.
-        digest: of its weights and settings.
+        digest: of all the fast form is made of.
         load_reference: loads it with sentence-transformers, which takes seconds.
 
     Raises:
         ModelNotFoundError: the model cannot be loaded.
     """
     compact = multiplies_bytes()
-    key = json.dumps([digest, RECIPE, runtime_version(), compact])
+    key = json.dumps([digest, RECIPE, runtime_version(), version("sentence_transformers"), machine(), compact])
     entry = f"models/{hashlib.sha256(key.encode()).hexdigest()}"
     files = find_entry(entry)
     if files and REFUSAL in files:
@@ -63,7 +64,7 @@ def _open(files: dict[str, Path]) -> OnnxModel | None:
         tokenizer = files[TOKENIZER].read_text("utf-8")
         return OnnxModel(files[GRAPH], tokenizer, ModelSettings(special_ids=special_ids, **settings), pooling)
     except Exception as exc:  # whatever the libraries raise for what they cannot read
-        logger.info("the fast form of a model in '%s' cannot be loaded: %s", cache_folder(), exc)
+        logger.info("the fast form of a model cannot be loaded from %s: %s", sorted(files.values()), exc)
         return None
 
 
@@ -87,7 +88,7 @@ def _save(name: str, entry: str, files: dict[str, bytes]) -> None:
     try:
         save_entry(entry, files)
     except OSError as exc:
-        reason = f"{exc.strerror or exc}; set DOCQA_CACHE to a folder that can be written to"
+        reason = f"{exc.strerror or exc}; set DOCQA_CACHE to a folder that you alone can write to"
         logger.warning("the fast form of the model '%s' is made in every run, not kept: %s", name, reason)
 
 

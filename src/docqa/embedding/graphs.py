@@ -23,6 +23,8 @@ FUSED = "com.microsoft"
 """The domain of the operators that ONNX Runtime adds to ONNX."""
 
 BLOCK = 64
+MOST_BYTES = 2**31 - 2**20
+"""Of weights in a graph: a message of Protocol Buffers, which it is, has less than 2 GiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ def write_graph(shape: Architecture, weights: Mapping[str, Embeddings], *, compa
         shape: the architecture.
         weights: as transformers names those of BERT.
         compact: multiply in eight bits.
+
+    Raises:
+        OverflowError: it has 2 GB or more, which its format cannot hold.
     """
     from onnx import TensorProto, helper
 
@@ -50,6 +55,8 @@ def write_graph(shape: Architecture, weights: Mapping[str, Embeddings], *, compa
     for number in range(shape.layers):
         hidden = _write_layer(graph, shape, _under(weights, f"encoder.layer.{number}."), hidden)
     graph.add("Identity", [hidden], name="tokens")
+    if (size := sum(len(tensor.raw_data) for tensor in graph.tensors)) > MOST_BYTES:
+        raise OverflowError(f"a graph of {size} bytes")
     dimension = weights["embeddings.word_embeddings.weight"].shape[1]
     model = helper.make_model(
         helper.make_graph(

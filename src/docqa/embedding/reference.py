@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BATCH_SIZE = 32
+NO_LIMIT = 2**31 - 1
+"""Tokens; transformers writes 1e30 for a tokenizer without a limit, which is no number for others."""
 PASSAGE_PROMPTS = ("document", "passage", "corpus")
 """The names sentence-transformers looks for, in its order, to prompt what is searched in."""
 
@@ -72,7 +74,7 @@ def _settings(model: "SentenceTransformer", name: str) -> ModelSettings:
     named = next((prompts[kind] for kind in PASSAGE_PROMPTS if prompts.get(kind)), None)
     return ModelSettings(
         dimension=dimension,
-        limit=int(model.get_max_seq_length() or model.tokenizer.model_max_length),
+        limit=min(int(model.get_max_seq_length() or model.tokenizer.model_max_length), NO_LIMIT),
         passage_prompt=named or default,
         query_prompt=prompts.get("query", default) or "",
         special_ids=tuple(model.tokenizer.all_special_ids),

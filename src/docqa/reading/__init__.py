@@ -57,9 +57,18 @@ READER_VERSION = 5
 
 
 def reader_version() -> str:
-    """Name what the readers are able to do: documents are read anew when it changes, as when Tesseract is installed."""
+    """Name what the readers are able to do: they read anew when it tells of more, as when Tesseract is installed."""
     tesseract = find_tesseract()
     return f"{READER_VERSION}, {tesseract}" if tesseract else str(READER_VERSION)
+
+
+def is_read_alike(version: str) -> bool:
+    """Tell whether what readers of a version have read may stay, as it may when only Tesseract is missing now.
+
+    Whoever starts the next sync, such as cron, may have another ``PATH``: that takes no scan out of the index.
+    """
+    now = reader_version()
+    return version == now or (now == str(READER_VERSION) and version.startswith(f"{now}, "))
 
 
 def is_plain(path: str, data: bytes) -> bool:

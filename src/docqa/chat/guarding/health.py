@@ -1,5 +1,6 @@
 """Whether the chat runs, and whether it can answer."""
 
+import gc
 import ipaddress
 import threading
 from collections.abc import Callable
@@ -38,6 +39,8 @@ class Health:
             self.library.retriever().retrieve("ready?", 1)
         except (DocqaError, OSError, ValueError):
             return
+        gc.collect()
+        gc.freeze()  # what is loaded stays; to go through all of it would halt an answer for up to 47 ms
         self.loaded = True
 
     def why_not_ready(self) -> str:

@@ -13,7 +13,7 @@ from docqa.reading.pdf.ordering import order_lines
 from docqa.reading.pdf.running import drop_running_lines
 from docqa.reading.pdf.tesseract import read_pictures
 from docqa.reading.pdf.writing import Text
-from docqa.reading.tesseract import REMEDY, find_tesseract
+from docqa.reading.tesseract import FILE_SECONDS, REMEDY, find_tesseract
 from docqa.types import BlockKind, Document, PageStart
 
 TITLE = re.compile(r"(?!Microsoft |untitled)\S+ \S.*(?<!\.docx)(?<!\.doc)(?<!\.pdf)(?<!\.tex)", re.IGNORECASE)
@@ -54,13 +54,18 @@ def read_pdf(path: str, data: bytes, digest: str) -> Document:
 def _describe_unread(pages: list[Page]) -> str:
     """Say which pages have no text that can be read, though they are not empty."""
     reasons = []
-    if pictures := [page.number for page in pages if page.is_picture]:
-        holds = "holds a picture" if len(pictures) == 1 else "hold pictures"
+    if pictures := [page.number for page in pages if page.is_picture and not page.is_late]:
         why = "in which no text was recognised" if find_tesseract() else f"but no text, as a scan does; {REMEDY}"
-        reasons.append(f"{name_pages(pictures)} {holds}, {why}")
+        reasons.append(f"{_name_pictures(pictures)}, {why}")
+    if late := [page.number for page in pages if page.is_late]:
+        reasons.append(f"{_name_pictures(late)}, not recognised within {FILE_SECONDS} s; divide the file")
     if damaged := [page.number for page in pages if page.is_damaged]:
         reasons.append(f"{name_pages(damaged)} {'is' if len(damaged) == 1 else 'are'} damaged")
     return "; ".join(reasons)
+
+
+def _name_pictures(numbers: list[int]) -> str:
+    return f"{name_pages(numbers)} {'holds a picture' if len(numbers) == 1 else 'hold pictures'}"
 
 
 def name_pages(numbers: list[int]) -> str:

@@ -86,11 +86,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's lines as they come in the file, or recognised in its picture; without, it may be one, or damaged."""
+    """A page's lines as they come in the file, or recognised in its picture; without, it may be one, or damaged.
+
+    It is late when there was no time left for its picture.
+    """
 
     number: int
     lines: list[Line]
     is_picture: bool = False
+    is_late: bool = False
     is_damaged: bool = False
     is_recognised: bool = False
 

@@ -17,12 +17,13 @@ from functools import partial
 from itertools import pairwise
 from math import sqrt
 from statistics import median
+from time import monotonic
 
 from lxml import etree
 from pypdfium2 import PdfDocument, PdfiumError, PdfPage
 
 from docqa.reading.pdf.extracting import HYPHENATED, MARK_GAP, Box, Line, Page, clean
-from docqa.reading.tesseract import SECONDS, find_tesseract
+from docqa.reading.tesseract import FILE_SECONDS, SECONDS, find_tesseract
 
 MEMORY = 2**30
 """Bytes it may fill, five times what most pages need."""
@@ -59,12 +60,15 @@ class WordLine:
 
 
 def read_pictures(document: PdfDocument, pages: Iterator[Page]) -> Iterator[Page]:
-    """Read those of a document's pages that are pictures, as far as words are recognised in them."""
+    """Read those of a document's pages that are pictures, as far as words are recognised in them in time."""
+    deadline = monotonic() + FILE_SECONDS
     for page in pages:
         if page.is_picture:
             shown = document[page.number - 1]
-            lines = _to_lines(recognise_lines(shown), shown.get_height())
-            yield Page(page.number, lines, is_picture=not lines, is_recognised=bool(lines))
+            left = deadline - monotonic()
+            lines = _to_lines(recognise_lines(shown, left), shown.get_height()) if left > 0 else []
+            is_late = not lines and monotonic() > deadline
+            yield Page(page.number, lines, is_picture=not lines, is_late=is_late, is_recognised=bool(lines))
         else:
             yield page
 
