@@ -216,7 +216,7 @@ def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Pr
     manifest = _manifest(plan, stored, reading, embedded.dimension(plan.embedder), passages)
     diff = _final_diff(plan.diff, manifest)
     of_use = stored or (plan.anew and plan.known and _is_sound(embeddings_dir, plan.known))
-    commit(embeddings_dir, folder, manifest, keep_previous=bool(of_use) and not diff.removed and not _is_any_gone(plan))
+    commit(embeddings_dir, folder, manifest, keep_previous=bool(of_use) and not _is_any_gone(plan))
     return SyncReport(diff, manifest.skipped, passages, new, 0.0)
 
 
