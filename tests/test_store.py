@@ -1,5 +1,6 @@
 """The store: what its manifest promises, and what happens when its files do not keep it."""
 
+import errno
 import json
 import os
 import random
@@ -10,11 +11,13 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import docqa
 from conftest import FakeEmbedder
+from docqa import durable
 from docqa import store as store_module
 from docqa.durable import DAMAGED_FILE
 from docqa.store import (
@@ -41,7 +44,7 @@ def synced(corpus: Path, store: Path, fake: FakeEmbedder) -> Path:
 def test_the_manifest_describes_the_store(synced: Path, fake: FakeEmbedder) -> None:
     manifest = read_manifest(synced)
     assert (manifest.model, manifest.model_digest, manifest.dimension) == ("fake", fake.digest, 64)
-    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 4)
+    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 5)
     assert list(manifest.documents) == ["bridge.txt", "cake.md", "notes/bees.md"]
     generation = synced / manifest.generation
     written = {path.relative_to(generation).as_posix() for path in generation.rglob("*") if path.is_file()}
@@ -170,7 +173,7 @@ def test_a_damaged_manifest(synced: Path, manifest: str, reason: str, corpus: Pa
 def test_a_manifest_cannot_point_outside_of_the_store(synced: Path, tmp_path: Path) -> None:
     fields = json.loads((synced / "manifest.json").read_text())
     shutil.copytree(synced / fields["generation"], tmp_path / "elsewhere")
-    write_manifest(synced, replace(read_manifest(synced), generation="../elsewhere"))
+    write_manifest(synced, replace(read_manifest(synced), generation="../elsewhere"), None)
     with pytest.raises(docqa.CorruptIndexError, match="names no generation"):
         open_generation(synced)
 
@@ -338,8 +341,91 @@ def test_a_damaged_manifest_is_rolled_back_from(synced: Path, corpus: Path, fake
     first = read_manifest(synced)
     (corpus / "cake.md").write_text("A cake needs sugar.")
     docqa.sync(corpus, synced, embedder=fake)
-    (synced / "manifest.json").write_text("{")
+    fields = json.loads((synced / "manifest.json").read_text())
+    (synced / "manifest.json").write_text(json.dumps(fields | {"passages": 99}))
     assert roll_back(synced) == read_manifest(synced) == first
+    assert read_previous(synced) is None
+
+
+def test_a_damaged_previous_manifest_is_not_rolled_back_to_and_harms_no_other(
+    synced: Path, corpus: Path, fake: FakeEmbedder
+) -> None:
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    present = read_manifest(synced)
+    fields = json.loads((synced / "manifest.json").read_text())
+    fields["previous"]["passages"] = 99
+    (synced / "manifest.json").write_text(json.dumps(fields))
+    with pytest.raises(docqa.StoreError, match="no previous index is kept in"):
+        roll_back(synced)
+    assert verify(synced) == present
+
+
+@pytest.fixture
+def twice(synced: Path, corpus: Path, fake: FakeEmbedder) -> Path:
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    (corpus / "cake.md").write_text("A cake needs flour.")
+    return synced
+
+
+@pytest.mark.parametrize("act", ["sync", "roll_back"])
+@pytest.mark.parametrize("call", ["replace", "fsync", "open"])
+def test_a_manifest_that_cannot_be_written_leaves_both_indexes_as_they_were(
+    act: str, call: str, twice: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_manifest(twice), read_previous(twice)
+    generations = {path.name for path in twice.glob("generation-*")}
+    new, refused, original = "manifest.json.new", [], {"replace": Path.replace, "fsync": os.fsync, "open": Path.open}
+
+    def refuse(of: Any, *arguments: Any, **options: Any) -> Any:
+        path = str(Path(f"/proc/self/fd/{of}").readlink()) if call == "fsync" else str(of)
+        if path.endswith(new):
+            refused.append(path)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original[call](of, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os if call == "fsync" else Path, call, refuse)
+        with pytest.raises(docqa.StoreError, match="No space left on device; the previous index is intact"):
+            docqa.sync(corpus, twice, embedder=fake) if act == "sync" else roll_back(twice)
+    assert refused
+    assert (read_manifest(twice), read_previous(twice)) == before
+    assert {path.name for path in twice.glob("generation-*")} == generations
+    assert roll_back(twice) == before[1]
+
+
+def test_a_rollback_that_is_cut_off_is_done_or_not(twice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    current, previous = read_manifest(twice), read_previous(twice)
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "flush", refuse)
+        with pytest.raises(docqa.StoreError, match="Input/output error"):
+            roll_back(twice)
+    assert (read_manifest(twice), read_previous(twice)) == (previous, current)
+    assert {path.name for path in twice.glob("generation-*")} == {one.generation for one in (current, previous) if one}
+
+
+def test_what_an_older_version_kept_is_removed(synced: Path, corpus: Path, fake: FakeEmbedder) -> None:
+    (synced / "previous.json").write_text("{}")
+    docqa.sync(corpus, synced, embedder=fake)
+    assert not (synced / "previous.json").exists()
+
+
+def test_new_times_of_change_leave_the_previous_index_kept(
+    synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    previous, present = read_previous(synced), read_manifest(synced)
+    monkeypatch.setattr("docqa.corpus.SETTLED", -1)
+    docqa.sync(corpus, synced, embedder=fake)
+    assert read_manifest(synced).documents != present.documents
+    assert previous
+    assert read_previous(synced) == previous
 
 
 @pytest.mark.parametrize("at", range(0, 1000, 50))

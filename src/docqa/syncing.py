@@ -28,6 +28,7 @@ from docqa.store import (
     open_generation,
     read_manifest,
     read_older_settings,
+    read_previous,
     remove_leftovers,
     tidy,
     write_lock,
@@ -169,7 +170,7 @@ def _note_times(embeddings_dir: Path, manifest: Manifest, listing: Listing) -> N
     """Keep files' new times of change, where nothing else is new, which spare the next look at them."""
     seen = {path: listing.files[path] for path in manifest.documents}
     if seen != manifest.documents:
-        write_manifest(embeddings_dir, replace(manifest, documents=seen))
+        write_manifest(embeddings_dir, replace(manifest, documents=seen), read_previous(embeddings_dir))
 
 
 def _plan(listing: Listing, manifest: Manifest | None, embedder: Embedder, chunking: Chunking, *, force: bool) -> _Plan:
