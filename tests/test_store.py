@@ -17,9 +17,10 @@ import pytest
 
 import docqa
 from conftest import FakeEmbedder
-from docqa import durable
+from docqa import durable, syncing
 from docqa import store as store_module
 from docqa.durable import DAMAGED_FILE
+from docqa.index import Index
 from docqa.store import (
     commit,
     new_generation,
@@ -434,3 +435,81 @@ def test_a_flipped_byte_in_the_manifest_is_found(synced: Path, at: int) -> None:
     path.write_bytes(flip(path.read_bytes(), at))
     with pytest.raises(docqa.CorruptIndexError):
         read_manifest(synced)
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.EACCES, errno.EIO, errno.ENOMEM])
+@pytest.mark.parametrize("path", ["texts.sqlite", "damaged.txt"])
+def test_a_file_that_the_system_refuses_to_read_is_no_damage(
+    error: int, path: str, twice: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, previous = read_manifest(twice), read_previous(twice)
+    opening = Path.open
+
+    def refuse(file: Path, *arguments: Any, **options: Any) -> Any:
+        if file.name == path:
+            raise OSError(error, os.strerror(error))
+        return opening(file, *arguments, **options)
+
+    fake.embedded.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        said = f"cannot read the index in .*{path}: {os.strerror(error)}; check its permissions"
+        for act in (verify, open_generation, lambda store: docqa.sync(corpus, store, embedder=fake)):
+            with pytest.raises(docqa.StoreError, match=said) as caught:
+                act(twice)
+            assert not isinstance(caught.value, docqa.CorruptIndexError)
+    assert fake.embedded == []
+    assert (read_manifest(twice), read_previous(twice)) == (manifest, previous)
+    assert not (twice / manifest.generation / DAMAGED_FILE).exists()
+    assert docqa.sync(corpus, twice, embedder=fake).embedded == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("Error: could not open passages.faiss"), "could not open passages.faiss"),
+    ],
+)
+def test_an_index_that_cannot_be_opened_but_is_as_it_was_written_is_not_rebuilt(
+    error: Exception, said: str, twice: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> Index:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "read", refuse)
+        with pytest.raises(docqa.StoreError, match=f"cannot read the index in .*{said}; check") as caught:
+            docqa.sync(corpus, twice, embedder=fake)
+    assert not isinstance(caught.value, docqa.CorruptIndexError)
+    assert docqa.sync(corpus, twice, embedder=fake).embedded == 1
+
+
+def test_an_index_that_cannot_be_read_is_kept_by_a_forced_sync(
+    twice: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(twice)
+
+    def refuse(*arguments: object) -> None:
+        raise docqa.StoreError("cannot read the index")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(syncing, "check_files", refuse)
+        docqa.sync(corpus, twice, embedder=fake, force=True)
+    assert read_previous(twice) == manifest
+
+
+def test_an_error_of_a_reader_whose_generation_is_gone_is_not_blamed_on_damage(
+    twice: Path, corpus: Path, fake: FakeEmbedder
+) -> None:
+    old = open_generation(twice)
+    docqa.sync(corpus, twice, embedder=fake)
+    (corpus / "cake.md").unlink()
+    docqa.sync(corpus, twice, embedder=fake)
+    with pytest.raises(ValueError, match="of another cause"), old.blaming_damage():
+        raise ValueError("of another cause")
+    present = open_generation(twice)
+    (twice / present.manifest.generation / "passages.npy").unlink()
+    with pytest.raises(docqa.CorruptIndexError, match=r"passages\.npy"), present.blaming_damage():
+        raise ValueError("of damage")

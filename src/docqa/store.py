@@ -71,6 +71,7 @@ TEXTS_FILE = "texts.sqlite"
 GENERATION = re.compile(r"generation-[0-9a-f]{12}")
 """The name of a generation's folder, unlike any that people give: others in the store's folder are theirs."""
 GITIGNORE = "*\n!.gitignore\n"
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 CHECKED_ON_OPENING = 64_000_000
 """Bytes, a twentieth of a second's work."""
 
@@ -127,12 +128,22 @@ class Generation:
         try:
             yield
         except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
-            try:
-                check_files(self.embeddings_dir, self.manifest, thorough=True)
-            except CorruptIndexError as damage:
-                note_damage(self.embeddings_dir / self.manifest.generation, damage.reason)
+            if damage := self._find_damage():
                 raise damage from exc
             raise
+
+    def _find_damage(self) -> CorruptIndexError | None:
+        """Find and note damage to the files, if they are still there: a later sync may have removed them."""
+        folder = self.embeddings_dir / self.manifest.generation
+        try:
+            check_files(self.embeddings_dir, self.manifest, thorough=True)
+        except CorruptIndexError as damage:
+            if folder.is_dir():
+                note_damage(folder, damage.reason)
+                return damage
+        except StoreError:  # which tells nothing of what is in them
+            pass
+        return None
 
 
 def read_manifest(embeddings_dir: Path) -> Manifest:
@@ -215,18 +226,20 @@ def check_files(embeddings_dir: Path, manifest: Manifest, *, thorough: bool = Fa
 
     Raises:
         CorruptIndexError: a file is missing or not as it was written, or damage was found before.
+        StoreError: the system refuses to read one, which may be sound.
     """
     folder = embeddings_dir / manifest.generation
-    with suppress(OSError):
+    with suppress(*ABSENT), _reading(embeddings_dir, DAMAGED_FILE):
         raise CorruptIndexError(embeddings_dir, (folder / DAMAGED_FILE).read_text("utf-8", "replace"))
     size = 0
     for name, written in sorted(manifest.files.items(), key=lambda item: item[1].size):
         size += written.size
         try:
-            sound = (folder / name).stat().st_size == written.size
-            if sound and (thorough or size <= CHECKED_ON_OPENING):
-                sound = _digest(folder / name) == written.digest
-        except OSError as exc:
+            with _reading(embeddings_dir, name):
+                sound = (folder / name).stat().st_size == written.size
+                if sound and (thorough or size <= CHECKED_ON_OPENING):
+                    sound = _digest(folder / name) == written.digest
+        except ABSENT as exc:
             raise CorruptIndexError(embeddings_dir, f"{name} cannot be read: {exc.strerror}") from exc
         if not sound:
             raise CorruptIndexError(embeddings_dir, f"{name} is not as it was written")
@@ -439,13 +452,25 @@ def _with_current(embeddings_dir: Path, do: Callable[[Manifest], Done]) -> Done:
             manifest = present
 
 
+@contextmanager
+def _reading(embeddings_dir: Path, name: str) -> Iterator[None]:
+    """Turn what the system says of a file that it refuses to read, but not of an absent one, into a ``StoreError``."""
+    try:
+        yield
+    except ABSENT:
+        raise
+    except OSError as exc:
+        raise unreadable(embeddings_dir, f"{name}: {exc.strerror}") from exc
+
+
 def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
     folder = embeddings_dir / manifest.generation
     try:
         texts = Texts.open(folder / TEXTS_FILE)
         index = Index.read(folder)
-    except Exception as exc:  # a damaged file makes the libraries that read it raise anything
-        raise CorruptIndexError(embeddings_dir, str(exc)) from exc
+    except Exception as exc:  # a damaged file makes the libraries that read it raise anything, as a full memory does
+        check_files(embeddings_dir, manifest, thorough=True)
+        raise unreadable(embeddings_dir, str(exc) or type(exc).__name__) from exc
     if len(index) != manifest.passages:
         raise CorruptIndexError(embeddings_dir, f"{len(index)} passages instead of {manifest.passages}")
     return Generation(manifest, index, texts, embeddings_dir)

@@ -216,9 +216,17 @@ def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Pr
         )
     manifest = _manifest(plan, stored, reading, embedded.dimension(plan.embedder), passages)
     diff = _final_diff(plan.diff, manifest)
-    of_use = stored or (plan.anew and plan.known and _is_sound(embeddings_dir, plan.known))
-    commit(embeddings_dir, folder, manifest, keep_previous=bool(of_use) and not _is_any_gone(plan))
+    of_use = stored is not None or (plan.anew and _may_serve_again(plan, embeddings_dir))
+    commit(embeddings_dir, folder, manifest, keep_previous=of_use and not _is_any_gone(plan))
     return SyncReport(diff, manifest.skipped, passages, new, 0.0)
+
+
+def _may_serve_again(plan: _Plan, embeddings_dir: Path) -> bool:
+    """Tell whether what is replaced without being opened is not known to be damaged."""
+    try:
+        return plan.known is not None and _is_sound(embeddings_dir, plan.known)
+    except StoreError:  # it cannot be read now
+        return True
 
 
 def _is_any_gone(plan: _Plan) -> bool:
