@@ -1,5 +1,6 @@
 """The store: what its manifest promises, and what happens when its files do not keep it."""
 
+import errno
 import json
 import os
 import random
@@ -10,14 +11,16 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import docqa
 from conftest import FakeEmbedder
+from docqa import durable, syncing
 from docqa import store as store_module
 from docqa.durable import DAMAGED_FILE
-from docqa.index import StoredEmbeddings
+from docqa.index import Index, StoredEmbeddings
 from docqa.store import (
     TEXTS_FILE,
     commit,
@@ -43,7 +46,7 @@ def synced(corpus: Path, store: Path, fake: FakeEmbedder) -> Path:
 def test_the_manifest_describes_the_store(synced: Path, fake: FakeEmbedder) -> None:
     manifest = read_manifest(synced)
     assert (manifest.model, manifest.model_digest, manifest.dimension) == ("fake", fake.digest, 64)
-    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 4)
+    assert (manifest.chunking, manifest.passages, manifest.format) == (Chunking(200), 4, 5)
     assert list(manifest.documents) == ["bridge.txt", "cake.md", "notes/bees.md"]
     generation = synced / manifest.generation
     written = {path.relative_to(generation).as_posix() for path in generation.rglob("*") if path.is_file()}
@@ -173,7 +176,7 @@ def test_a_damaged_manifest(synced: Path, manifest: str, reason: str, corpus: Pa
 def test_a_manifest_cannot_point_outside_of_the_store(synced: Path, tmp_path: Path) -> None:
     fields = json.loads((synced / "manifest.json").read_text())
     shutil.copytree(synced / fields["generation"], tmp_path / "elsewhere")
-    write_manifest(synced, replace(read_manifest(synced), generation="../elsewhere"))
+    write_manifest(synced, replace(read_manifest(synced), generation="../elsewhere"), None)
     with pytest.raises(docqa.CorruptIndexError, match="names no generation"):
         open_generation(synced)
 
@@ -341,8 +344,91 @@ def test_a_damaged_manifest_is_rolled_back_from(synced: Path, corpus: Path, fake
     first = read_manifest(synced)
     (corpus / "cake.md").write_text("A cake needs sugar.")
     docqa.sync(corpus, synced, embedder=fake)
-    (synced / "manifest.json").write_text("{")
+    fields = json.loads((synced / "manifest.json").read_text())
+    (synced / "manifest.json").write_text(json.dumps(fields | {"passages": 99}))
     assert roll_back(synced) == read_manifest(synced) == first
+    assert read_previous(synced) is None
+
+
+def test_a_damaged_previous_manifest_is_not_rolled_back_to_and_harms_no_other(
+    synced: Path, corpus: Path, fake: FakeEmbedder
+) -> None:
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    present = read_manifest(synced)
+    fields = json.loads((synced / "manifest.json").read_text())
+    fields["previous"]["passages"] = 99
+    (synced / "manifest.json").write_text(json.dumps(fields))
+    with pytest.raises(docqa.StoreError, match="no previous index is kept in"):
+        roll_back(synced)
+    assert verify(synced) == present
+
+
+@pytest.fixture
+def twice(synced: Path, corpus: Path, fake: FakeEmbedder) -> Path:
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    (corpus / "cake.md").write_text("A cake needs flour.")
+    return synced
+
+
+@pytest.mark.parametrize("act", ["sync", "roll_back"])
+@pytest.mark.parametrize("call", ["replace", "fsync", "open"])
+def test_a_manifest_that_cannot_be_written_leaves_both_indexes_as_they_were(
+    act: str, call: str, twice: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_manifest(twice), read_previous(twice)
+    generations = {path.name for path in twice.glob("generation-*")}
+    new, refused, original = "manifest.json.new", [], {"replace": Path.replace, "fsync": os.fsync, "open": Path.open}
+
+    def refuse(of: Any, *arguments: Any, **options: Any) -> Any:
+        path = str(Path(f"/proc/self/fd/{of}").readlink()) if call == "fsync" else str(of)
+        if path.endswith(new):
+            refused.append(path)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original[call](of, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os if call == "fsync" else Path, call, refuse)
+        with pytest.raises(docqa.StoreError, match="No space left on device; the previous index is intact"):
+            docqa.sync(corpus, twice, embedder=fake) if act == "sync" else roll_back(twice)
+    assert refused
+    assert (read_manifest(twice), read_previous(twice)) == before
+    assert {path.name for path in twice.glob("generation-*")} == generations
+    assert roll_back(twice) == before[1]
+
+
+def test_a_rollback_that_is_cut_off_is_done_or_not(twice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    current, previous = read_manifest(twice), read_previous(twice)
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "flush", refuse)
+        with pytest.raises(docqa.StoreError, match="Input/output error"):
+            roll_back(twice)
+    assert (read_manifest(twice), read_previous(twice)) == (previous, current)
+    assert {path.name for path in twice.glob("generation-*")} == {one.generation for one in (current, previous) if one}
+
+
+def test_what_an_older_version_kept_is_removed(synced: Path, corpus: Path, fake: FakeEmbedder) -> None:
+    (synced / "previous.json").write_text("{}")
+    docqa.sync(corpus, synced, embedder=fake)
+    assert not (synced / "previous.json").exists()
+
+
+def test_new_times_of_change_leave_the_previous_index_kept(
+    synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (corpus / "cake.md").write_text("A cake needs sugar.")
+    docqa.sync(corpus, synced, embedder=fake)
+    previous, present = read_previous(synced), read_manifest(synced)
+    monkeypatch.setattr("docqa.corpus.SETTLED", -1)
+    docqa.sync(corpus, synced, embedder=fake)
+    assert read_manifest(synced).documents != present.documents
+    assert previous
+    assert read_previous(synced) == previous
 
 
 @pytest.mark.parametrize("at", range(0, 1000, 50))
@@ -351,3 +437,81 @@ def test_a_flipped_byte_in_the_manifest_is_found(synced: Path, at: int) -> None:
     path.write_bytes(flip(path.read_bytes(), at))
     with pytest.raises(docqa.CorruptIndexError):
         read_manifest(synced)
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.EACCES, errno.EIO, errno.ENOMEM])
+@pytest.mark.parametrize("path", ["texts.sqlite", "damaged.txt"])
+def test_a_file_that_the_system_refuses_to_read_is_no_damage(
+    error: int, path: str, twice: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, previous = read_manifest(twice), read_previous(twice)
+    opening = Path.open
+
+    def refuse(file: Path, *arguments: Any, **options: Any) -> Any:
+        if file.name == path:
+            raise OSError(error, os.strerror(error))
+        return opening(file, *arguments, **options)
+
+    fake.embedded.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        said = f"cannot read the index in .*{path}: {os.strerror(error)}; check its permissions"
+        for act in (verify, open_generation, lambda store: docqa.sync(corpus, store, embedder=fake)):
+            with pytest.raises(docqa.StoreError, match=said) as caught:
+                act(twice)
+            assert not isinstance(caught.value, docqa.CorruptIndexError)
+    assert fake.embedded == []
+    assert (read_manifest(twice), read_previous(twice)) == (manifest, previous)
+    assert not (twice / manifest.generation / DAMAGED_FILE).exists()
+    assert docqa.sync(corpus, twice, embedder=fake).embedded == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("Error: could not open passages.faiss"), "could not open passages.faiss"),
+    ],
+)
+def test_an_index_that_cannot_be_opened_but_is_as_it_was_written_is_not_rebuilt(
+    error: Exception, said: str, twice: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> Index:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "read", refuse)
+        with pytest.raises(docqa.StoreError, match=f"cannot read the index in .*{said}; check") as caught:
+            docqa.sync(corpus, twice, embedder=fake)
+    assert not isinstance(caught.value, docqa.CorruptIndexError)
+    assert docqa.sync(corpus, twice, embedder=fake).embedded == 1
+
+
+def test_an_index_that_cannot_be_read_is_kept_by_a_forced_sync(
+    twice: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = read_manifest(twice)
+
+    def refuse(*arguments: object) -> None:
+        raise docqa.StoreError("cannot read the index")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(syncing, "check_files", refuse)
+        docqa.sync(corpus, twice, embedder=fake, force=True)
+    assert read_previous(twice) == manifest
+
+
+def test_an_error_of_a_reader_whose_generation_is_gone_is_not_blamed_on_damage(
+    twice: Path, corpus: Path, fake: FakeEmbedder
+) -> None:
+    old = open_generation(twice)
+    docqa.sync(corpus, twice, embedder=fake)
+    (corpus / "cake.md").unlink()
+    docqa.sync(corpus, twice, embedder=fake)
+    with pytest.raises(ValueError, match="of another cause"), old.blaming_damage():
+        raise ValueError("of another cause")
+    present = open_generation(twice)
+    (twice / present.manifest.generation / "passages.npy").unlink()
+    with pytest.raises(docqa.CorruptIndexError, match=r"passages\.npy"), present.blaming_damage():
+        raise ValueError("of damage")

@@ -17,7 +17,7 @@ from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEm
 from docqa.corpus import read_bytes
 from docqa.durable import note_damage
 from docqa.reading import read_document
-from docqa.store import open_generation, read_manifest, read_previous, write_lock
+from docqa.store import open_generation, read_manifest, read_previous, roll_back, write_lock
 
 ALL = ("bridge.txt", "cake.md", "notes/bees.md")
 CAKE_TEXT = "A sponge cake needs eggs, sugar and flour. It bakes for forty minutes.\n\nBread needs yeast."
@@ -232,6 +232,22 @@ def test_a_document_that_turns_unreadable_is_removed_and_reported(
     assert (report.diff.changed, report.diff.removed) == ((), ("cake.md",))
     assert [skipped.path for skipped in report.skipped] == ["cake.md"]
     assert open_generation(store).manifest.documents.keys() == {"bridge.txt", "notes/bees.md"}
+
+
+def test_an_edit_that_makes_a_document_unreadable_can_be_rolled_back_until_its_file_is_gone(
+    corpus: Path, store: Path, fake: FakeEmbedder
+) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    (corpus / "cake.md").write_bytes(b"\x00")
+    docqa.sync(corpus, store, embedder=fake)
+    assert "cake.md" in roll_back(store).documents
+    docqa.sync(corpus, store, embedder=fake)
+    previous = read_previous(store)
+    assert previous
+    assert "cake.md" in previous.documents
+    (corpus / "cake.md").unlink()
+    docqa.sync(corpus, store, embedder=fake)
+    assert read_previous(store) is None
 
 
 def test_a_file_that_vanishes_during_the_sync_is_skipped(

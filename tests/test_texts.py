@@ -1,4 +1,5 @@
 import gc
+import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docqa import Block, Document, IndexedDocument, PageStart, Passage, Span
+from docqa import (
+    Block,
+    CorruptIndexError,
+    Document,
+    IndexedDocument,
+    PageStart,
+    Passage,
+    Span,
+    StoreError,
+)
+from docqa.durable import DAMAGED_FILE
 from docqa.texts import MAX_HEADINGS, Texts, embedded_text, passage_key
 
 ODD = [
@@ -212,3 +223,49 @@ def test_any_thread_may_be_the_last_that_holds_what_was_written(tmp_path: Path) 
     thread.start()
     thread.join()
     gc.collect()
+
+
+@pytest.fixture
+def generation(tmp_path: Path) -> Path:
+    folder = tmp_path / "embeddings" / "generation-0123456789ab"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_path_that_is_no_text_is_a_key_error_and_no_damage(generation: Path) -> None:
+    texts = write(generation / "texts.sqlite", [document()])
+    with pytest.raises(KeyError):
+        texts.document("\ud800")
+    assert not (generation / DAMAGED_FILE).exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "is_damage"),
+    [
+        (sqlite3.SQLITE_IOERR_WRITE, False),
+        (sqlite3.SQLITE_FULL, False),
+        (sqlite3.SQLITE_NOMEM, False),
+        (sqlite3.SQLITE_CANTOPEN, False),
+        (sqlite3.SQLITE_CORRUPT, True),
+        (sqlite3.SQLITE_NOTADB, True),
+        (sqlite3.SQLITE_ERROR, True),
+    ],
+)
+def test_what_the_system_refuses_is_no_damage(
+    code: int, is_damage: bool, generation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = write(generation / "texts.sqlite", [document()])
+
+    def refuse(*arguments: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(texts, "_fetch", refuse)
+    with pytest.raises(StoreError) as caught:
+        texts.documents()
+    assert isinstance(caught.value, CorruptIndexError) == is_damage
+    assert (generation / DAMAGED_FILE).exists() == is_damage
+    if not is_damage:
+        start = f"cannot read the index in '{generation.parent}': texts.sqlite: disk I/O error; check its permissions"
+        assert str(caught.value).startswith(start)

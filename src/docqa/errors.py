@@ -129,6 +129,14 @@ class CorruptIndexError(StoreError):
         self.reason = reason
 
 
+def unreadable(embeddings_dir: Path, reason: str) -> StoreError:
+    """Say that the system refuses to read the store, which may be sound: the next sync does not rebuild it."""
+    return StoreError(
+        f"cannot read the index in '{embeddings_dir}': {reason}; check its permissions, disk space and memory, "
+        "then try again; 'docqa status --verify' tells whether it is damaged"
+    )
+
+
 class ServingError(DocqaError):
     """The web chat cannot be served."""
 

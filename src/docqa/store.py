@@ -1,8 +1,8 @@
 """The store: the index on disk as immutable generations. Only this module and `unfinished` write ``embeddings/``.
 
     embeddings/
-    ├── manifest.json         the commit point: replaced as a whole, last of all
-    ├── previous.json         the manifest before it, whose generation is kept for `rollback`
+    ├── manifest.json         the commit point: replaced as a whole, last of all; in it the manifest before it, whose
+    │                         generation is kept for `rollback`
     ├── writer.json           while a sync writes: which process, where, since when
     ├── unfinished/           what an interrupted sync embedded: see `unfinished`
     └── generation-3f9c2a1047be/
@@ -43,16 +43,27 @@ import filelock
 from docqa.corpus import FileState
 from docqa.durable import DAMAGED_FILE, beside, flush_all, note_damage, replacing
 from docqa.embedding import Embedder
-from docqa.errors import CorruptIndexError, IndexMismatchError, IndexNotFoundError, StoreError, StoreLockedError
+from docqa.errors import (
+    CorruptIndexError,
+    IndexMismatchError,
+    IndexNotFoundError,
+    StoreError,
+    StoreLockedError,
+    unreadable,
+)
 from docqa.index import Index, StoredEmbeddings
 from docqa.texts import Texts
 from docqa.types import Chunking, SkippedDocument, StoreSummary
 
 Done = TypeVar("Done")
+Read = TypeVar("Read")
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST_FILE = "manifest.json"
-PREVIOUS_FILE = "previous.json"
+PREVIOUS = "previous"
+"""The field of a manifest's file in which the one before it is, with a checksum of its own."""
+OLD_PREVIOUS_FILE = "previous.json"
+"""Where stores of format 4 had it."""
 LOCK_FILE = ".lock"
 WRITER_FILE = "writer.json"
 UNFINISHED_FOLDER = "unfinished"
@@ -60,6 +71,7 @@ TEXTS_FILE = "texts.sqlite"
 GENERATION = re.compile(r"generation-[0-9a-f]{12}")
 """The name of a generation's folder, unlike any that people give: others in the store's folder are theirs."""
 GITIGNORE = "*\n!.gitignore\n"
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 CHECKED_ON_OPENING = 64_000_000
 """Bytes, a twentieth of a second's work."""
 
@@ -116,12 +128,22 @@ class Generation:
         try:
             yield
         except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
-            try:
-                check_files(self.embeddings_dir, self.manifest, thorough=True)
-            except CorruptIndexError as damage:
-                note_damage(self.embeddings_dir / self.manifest.generation, damage.reason)
+            if damage := self._find_damage():
                 raise damage from exc
             raise
+
+    def _find_damage(self) -> CorruptIndexError | None:
+        """Find and note damage to the files, if they are still there: a later sync may have removed them."""
+        folder = self.embeddings_dir / self.manifest.generation
+        try:
+            check_files(self.embeddings_dir, self.manifest, thorough=True)
+        except CorruptIndexError as damage:
+            if folder.is_dir():
+                note_damage(folder, damage.reason)
+                return damage
+        except StoreError:  # which tells nothing of what is in them
+            pass
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +167,7 @@ def read_manifest(embeddings_dir: Path) -> Manifest:
         CorruptIndexError: it cannot be understood.
         StoreError: the system refuses to read it.
     """
-    return _read_manifest(embeddings_dir, MANIFEST_FILE)
+    return _read_manifest(embeddings_dir, _current)
 
 
 def read_older_settings(embeddings_dir: Path) -> tuple[str, Chunking] | None:
@@ -158,11 +180,13 @@ def read_older_settings(embeddings_dir: Path) -> tuple[str, Chunking] | None:
 
 
 def read_previous(embeddings_dir: Path) -> Manifest | None:
-    """Read the manifest of the generation before the current one, if it is kept."""
-    with suppress(StoreError):
-        previous = _read_manifest(embeddings_dir, PREVIOUS_FILE)
-        if previous.generation != _generation_named(embeddings_dir):
-            return previous
+    """Read the manifest of the generation before the current one, if it is kept and can be understood.
+
+    Raises:
+        StoreError: the system refuses to read it.
+    """
+    with suppress(IndexNotFoundError, CorruptIndexError):
+        return _read_manifest(embeddings_dir, _previous)
     return None
 
 
@@ -202,8 +226,8 @@ def open_sources(embeddings_dir: Path) -> Sources:
         _check_note(embeddings_dir, manifest)
     try:
         return Sources(manifest, StoredEmbeddings.read(folder), Texts.open(folder / TEXTS_FILE), damage)
-    except (OSError, ValueError, LookupError) as exc:
-        raise CorruptIndexError(embeddings_dir, str(exc)) from exc
+    except (OSError, ValueError, MemoryError) as exc:  # every byte is as it was written, so the system is to blame
+        raise unreadable(embeddings_dir, str(exc) or type(exc).__name__) from exc
 
 
 def check(embeddings_dir: Path, *, thorough: bool = False) -> Manifest:
@@ -239,6 +263,7 @@ def check_files(embeddings_dir: Path, manifest: Manifest, *, thorough: bool = Fa
 
     Raises:
         CorruptIndexError: a file is missing or not as it was written, or damage was found before.
+        StoreError: the system refuses to read one, which may be sound.
     """
     _check_note(embeddings_dir, manifest)
     _compare(embeddings_dir, manifest, manifest.files.keys(), thorough=thorough)
@@ -329,24 +354,22 @@ def commit(embeddings_dir: Path, folder: Path, manifest: Manifest, *, keep_previ
                 synced=datetime.now(UTC).isoformat(timespec="seconds"),
                 files={path.relative_to(folder).as_posix(): _stored_file(path) for path in _files(folder)},
             )
-            _set_previous(embeddings_dir, _current_bytes(embeddings_dir) if keep_previous else b"")
-            write_manifest(embeddings_dir, complete)
+            write_manifest(embeddings_dir, complete, _read_current(embeddings_dir) if keep_previous else None)
         except BaseException:
             remove_leftovers(embeddings_dir)
             raise
     tidy(embeddings_dir)
 
 
-def write_manifest(embeddings_dir: Path, manifest: Manifest) -> None:
-    """Put a manifest in place, whole or not at all.
+def write_manifest(embeddings_dir: Path, manifest: Manifest, previous: Manifest | None) -> None:
+    """Put the manifests of the current generation and of the one before it, if any, in place, both or none.
 
     Raises:
-        StoreError: it cannot be written; the one before is in place.
+        StoreError: they cannot be written; those before are in place.
     """
-    fields = asdict(manifest)
-    sealed = fields | {"checksum": _seal(fields)}
+    both = _sealed(manifest) | {PREVIOUS: _sealed(previous) if previous else None}
     with writing(embeddings_dir), replacing(embeddings_dir / MANIFEST_FILE) as file:
-        file.write((json.dumps(sealed, ensure_ascii=False, indent=1) + "\n").encode())
+        file.write((json.dumps(both, ensure_ascii=False, indent=1) + "\n").encode())
 
 
 def roll_back(embeddings_dir: Path) -> Manifest:
@@ -369,10 +392,7 @@ def roll_back(embeddings_dir: Path) -> Manifest:
             raise StoreError(
                 f"the previous index in '{embeddings_dir}' is damaged: {exc.reason}; nothing is changed"
             ) from exc
-        current = _current_bytes(embeddings_dir)
-        write_manifest(embeddings_dir, previous)
-        with writing(embeddings_dir):
-            _set_previous(embeddings_dir, current)
+        write_manifest(embeddings_dir, previous, _read_current(embeddings_dir))
         remove_leftovers(embeddings_dir)
     return previous
 
@@ -380,43 +400,54 @@ def roll_back(embeddings_dir: Path) -> Manifest:
 def tidy(embeddings_dir: Path) -> None:
     """Remove all that the current generation and the one kept before it do not need."""
     remove_leftovers(embeddings_dir)
-    for name in (MANIFEST_FILE, PREVIOUS_FILE):
+    for path in (beside(embeddings_dir / MANIFEST_FILE), embeddings_dir / OLD_PREVIOUS_FILE):
         with suppress(OSError):
-            beside(embeddings_dir / name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
     shutil.rmtree(embeddings_dir / UNFINISHED_FOLDER, ignore_errors=True)
 
 
 def remove_leftovers(embeddings_dir: Path) -> None:
     """Remove the generations that no manifest names: older ones, and what a crash left."""
     try:
-        kept = {read_manifest(embeddings_dir).generation}
+        manifests = [read_manifest(embeddings_dir), read_previous(embeddings_dir)]
     except IndexNotFoundError:
-        kept = set()
-    except StoreError:  # which one it names is not known
+        manifests = []
+    except StoreError:  # which ones it names is not known
         return
-    if previous := read_previous(embeddings_dir):
-        kept.add(previous.generation)
+    kept = {manifest.generation for manifest in manifests if manifest}
     for other in embeddings_dir.glob("generation-*"):
         if GENERATION.fullmatch(other.name) and other.name not in kept:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _read_manifest(embeddings_dir: Path, name: str) -> Manifest:
+def _read_manifest(embeddings_dir: Path, parse: Callable[[Path, dict[str, Any]], Read]) -> Read:
     try:
-        found = (embeddings_dir / name).stat()
-        return _parse_manifest(embeddings_dir, name, (found.st_ino, found.st_size, found.st_mtime_ns))
+        found = (embeddings_dir / MANIFEST_FILE).stat()
+        manifest: Read = _parse_manifest(embeddings_dir, parse, (found.st_ino, found.st_size, found.st_mtime_ns))
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise IndexNotFoundError(embeddings_dir) from exc
     except OSError as exc:
-        raise StoreError(f"cannot read the index in '{embeddings_dir}': {exc.strerror}; check its permissions") from exc
+        raise unreadable(embeddings_dir, str(exc.strerror)) from exc
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise CorruptIndexError(embeddings_dir, f"its {name} cannot be understood") from exc
+        raise CorruptIndexError(embeddings_dir, f"its {MANIFEST_FILE} cannot be understood") from exc
+    return manifest
 
 
 @lru_cache(8)
-def _parse_manifest(embeddings_dir: Path, name: str, state: tuple[int, ...]) -> Manifest:
+def _parse_manifest(embeddings_dir: Path, parse: Callable[[Path, Any], Any], state: tuple[int, ...]) -> Any:
     """Parse a manifest, or return the one parsed before while the file's state is the same: every query asks."""
-    fields = json.loads((embeddings_dir / name).read_text("utf-8"))
+    return parse(embeddings_dir, json.loads((embeddings_dir / MANIFEST_FILE).read_text("utf-8")))
+
+
+def _current(embeddings_dir: Path, fields: dict[str, Any]) -> Manifest:
+    return _unsealed(embeddings_dir, {name: value for name, value in fields.items() if name != PREVIOUS})
+
+
+def _previous(embeddings_dir: Path, fields: dict[str, Any]) -> Manifest | None:
+    return _unsealed(embeddings_dir, fields[PREVIOUS]) if fields[PREVIOUS] else None
+
+
+def _unsealed(embeddings_dir: Path, fields: dict[str, Any]) -> Manifest:
     if fields["format"] != FORMAT:
         reason = f"another version of docqa made it (format {fields['format']}, not {FORMAT})"
         raise CorruptIndexError(embeddings_dir, reason)
@@ -428,7 +459,7 @@ def _parse_manifest(embeddings_dir: Path, name: str, state: tuple[int, ...]) -> 
     fields["files"] = {path: StoredFile(**file) for path, file in fields["files"].items()}
     manifest = Manifest(**fields)
     if not GENERATION.fullmatch(manifest.generation):
-        raise CorruptIndexError(embeddings_dir, f"its {name} names no generation")
+        raise CorruptIndexError(embeddings_dir, f"its {MANIFEST_FILE} names no generation")
     return manifest
 
 
@@ -445,16 +476,33 @@ def _with_current(embeddings_dir: Path, do: Callable[[Manifest], Done]) -> Done:
             manifest = present
 
 
+@contextmanager
+def _reading(embeddings_dir: Path, name: str) -> Iterator[None]:
+    """Turn what the system says of a file that it refuses to read, but not of an absent one, into a ``StoreError``."""
+    try:
+        yield
+    except ABSENT:
+        raise
+    except OSError as exc:
+        raise unreadable(embeddings_dir, f"{name}: {exc.strerror}") from exc
+
+
 def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
     folder = embeddings_dir / manifest.generation
     try:
         texts = Texts.open(folder / TEXTS_FILE)
         index = Index.read(folder)
-    except Exception as exc:  # a damaged file makes the libraries that read it raise anything
-        raise CorruptIndexError(embeddings_dir, str(exc)) from exc
+    except Exception as exc:  # a damaged file makes the libraries that read it raise anything, as a full memory does
+        check_files(embeddings_dir, manifest, thorough=True)
+        raise unreadable(embeddings_dir, str(exc) or type(exc).__name__) from exc
     if len(index) != manifest.passages:
         raise CorruptIndexError(embeddings_dir, f"{len(index)} passages instead of {manifest.passages}")
     return Generation(manifest, index, texts, embeddings_dir)
+
+
+def _sealed(manifest: Manifest) -> dict[str, Any]:
+    fields = asdict(manifest)
+    return fields | {"checksum": _seal(fields)}
 
 
 def _seal(fields: dict[str, Any]) -> str:
@@ -463,8 +511,8 @@ def _seal(fields: dict[str, Any]) -> str:
 
 def _check_note(embeddings_dir: Path, manifest: Manifest) -> None:
     """Raise the damage that was found before."""
-    with suppress(OSError):
-        note = embeddings_dir / manifest.generation / DAMAGED_FILE
+    note = embeddings_dir / manifest.generation / DAMAGED_FILE
+    with suppress(*ABSENT), _reading(embeddings_dir, DAMAGED_FILE):
         raise CorruptIndexError(embeddings_dir, note.read_text("utf-8", "replace"))
 
 
@@ -474,32 +522,21 @@ def _compare(embeddings_dir: Path, manifest: Manifest, names: Set[str], *, thoro
         written = manifest.files[name]
         size += written.size
         try:
-            sound = (folder / name).stat().st_size == written.size
-            if sound and (thorough or size <= CHECKED_ON_OPENING):
-                sound = _digest(folder / name) == written.digest
-        except OSError as exc:
+            with _reading(embeddings_dir, name):
+                sound = (folder / name).stat().st_size == written.size
+                if sound and (thorough or size <= CHECKED_ON_OPENING):
+                    sound = _digest(folder / name) == written.digest
+        except ABSENT as exc:
             raise CorruptIndexError(embeddings_dir, f"{name} cannot be read: {exc.strerror}") from exc
         if not sound:
             raise CorruptIndexError(embeddings_dir, f"{name} is not as it was written")
 
 
-def _generation_named(embeddings_dir: Path) -> str:
-    """Return the name of the current generation, or nothing if the manifest cannot be used."""
-    with suppress(StoreError):
-        return read_manifest(embeddings_dir).generation
-    return ""
-
-
-def _current_bytes(embeddings_dir: Path) -> bytes:
-    return (embeddings_dir / MANIFEST_FILE).read_bytes() if _generation_named(embeddings_dir) else b""
-
-
-def _set_previous(embeddings_dir: Path, manifest: bytes) -> None:
-    if not manifest:
-        (embeddings_dir / PREVIOUS_FILE).unlink(missing_ok=True)
-        return
-    with replacing(embeddings_dir / PREVIOUS_FILE) as file:
-        file.write(manifest)
+def _read_current(embeddings_dir: Path) -> Manifest | None:
+    """Read the current manifest, if there is one that can be understood."""
+    with suppress(IndexNotFoundError, CorruptIndexError):
+        return read_manifest(embeddings_dir)
+    return None
 
 
 def _this_process() -> dict[str, str]:

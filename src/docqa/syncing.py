@@ -29,6 +29,7 @@ from docqa.store import (
     open_sources,
     read_manifest,
     read_older_settings,
+    read_previous,
     remove_leftovers,
     tidy,
     write_lock,
@@ -182,7 +183,7 @@ def _note_times(embeddings_dir: Path, manifest: Manifest, listing: Listing) -> N
     """Keep files' new times of change, where nothing else is new, which spare the next look at them."""
     seen = {path: listing.files[path] for path in manifest.documents}
     if seen != manifest.documents:
-        write_manifest(embeddings_dir, replace(manifest, documents=seen))
+        write_manifest(embeddings_dir, replace(manifest, documents=seen), read_previous(embeddings_dir))
 
 
 def _plan(listing: Listing, manifest: Manifest | None, embedder: Embedder, chunking: Chunking, *, force: bool) -> _Plan:
@@ -228,7 +229,7 @@ def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Pr
         )
     manifest = _manifest(plan, stored, reading, embedded.dimension(plan.embedder), passages)
     diff = _final_diff(plan.diff, manifest)
-    is_previous = _is_worth_keeping(plan, stored, embeddings_dir) and not diff.removed and not _is_any_gone(plan)
+    is_previous = _is_worth_keeping(plan, stored, embeddings_dir) and not _is_any_gone(plan)
     commit(embeddings_dir, folder, manifest, keep_previous=is_previous)
     return SyncReport(diff, manifest.skipped, passages, new, 0.0)
 
@@ -254,10 +255,13 @@ def _open_stored(plan: _Plan, embeddings_dir: Path) -> Sources | None:
 
 
 def _is_worth_keeping(plan: _Plan, stored: Sources | None, embeddings_dir: Path) -> bool:
-    """Tell whether the stored generation can be returned to."""
+    """Tell whether the stored generation can be returned to, as far as is known."""
     if stored:
         return stored.damage is None
-    return plan.anew and plan.known is not None and _is_sound(embeddings_dir, plan.known)
+    try:
+        return plan.anew and plan.known is not None and _is_sound(embeddings_dir, plan.known)
+    except StoreError:  # it cannot be read now
+        return True
 
 
 @dataclass(frozen=True, slots=True)

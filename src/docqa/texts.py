@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from docqa.durable import note_damage
-from docqa.errors import CorruptIndexError
+from docqa.errors import CorruptIndexError, unreadable
 from docqa.types import Block, Document, Excerpt, IndexedDocument, PageStart, Passage, Span
 
 SCHEMA = """
@@ -34,6 +34,9 @@ CREATE TABLE passages (
 );
 CREATE INDEX passages_of_document ON passages (document, row);
 """
+DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""What SQLite says of a damaged file, the last of names in it that are not what they were. All else, such as a full
+disk, tells nothing of the file."""
 MAX_HEADINGS = 150
 """Characters, some 35 tokens: with a passage of the default size they fit the default model."""
 OF_DOCUMENT = "path, digest, title, text, blocks, pages, unread, author, date"
@@ -173,6 +176,8 @@ class Texts:
             KeyError: there is none of that path.
             CorruptIndexError: it is damaged.
         """
+        if not _is_text(path):
+            raise KeyError(path)
         with self._sound():
             found = self._fetch(f"{DOCUMENT} WHERE path = ?", path)
             if found:
@@ -219,11 +224,19 @@ class Texts:
 
     @contextmanager
     def _sound(self) -> Iterator[None]:
-        """Say of whatever damage makes of a row, a missing one or one that cannot be parsed, that it is damage."""
+        """Say of whatever damage makes of a row, a missing one or one that cannot be parsed, that it is damage.
+
+        Raises:
+            CorruptIndexError: it is.
+            StoreError: the system refuses to read the file, which may be sound.
+        """
+        folder, name = self._path.parent, self._path.name
         try:
             yield
         except (sqlite3.Error, ValueError, TypeError, LookupError) as exc:
-            folder, reason = self._path.parent, f"{self._path.name} is not as it was written"
+            if isinstance(exc, sqlite3.Error) and not _is_damage(exc):
+                raise unreadable(folder.parent, f"{name}: {exc}") from exc
+            reason = f"{name} is not as it was written"
             note_damage(folder, reason)
             raise CorruptIndexError(folder.parent, reason) from exc
 
@@ -282,6 +295,21 @@ def _passage(fetched: tuple) -> Passage:  # type: ignore[type-arg]
 def _document(fetched: tuple) -> Document:  # type: ignore[type-arg]
     path, digest, title, text, blocks, pages, *rest = _checked(*fetched)
     return Document(path, digest, title, text, _blocks(json.loads(blocks)), _pages(json.loads(pages)), *rest)
+
+
+def _is_text(path: str) -> bool:
+    """Tell whether a path can be in the store: one with a lone surrogate, which stands for no character, cannot."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether an error is of the file; one that has no code is of text in it that is no UTF-8, or the caller's."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code in DAMAGE or (code is None and isinstance(error, sqlite3.OperationalError))
 
 
 def _checked(checksum: bytes, *values: Any) -> tuple[Any, ...]:
