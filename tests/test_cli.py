@@ -18,7 +18,7 @@ from docqa.answering import UNCALIBRATED
 from docqa.cli import _is_said, _parser, main
 from docqa.printing import print_answer, print_hit
 from docqa.reading import read_document
-from docqa.store import read_manifest, write_lock
+from docqa.store import Manifest, check, read_manifest, write_lock
 from docqa.types import Answer, Chunking
 
 QUESTION = "When was the bridge built?"
@@ -336,6 +336,27 @@ def test_status_notices_damage(synced: list[str], store: Path, capsys: pytest.Ca
     next(store.glob("*/texts.sqlite")).write_bytes(b"x")
     assert main(["status", *synced]) == 1
     assert "texts.sqlite is not as it was written; run 'docqa sync' to rebuild it" in capsys.readouterr().err
+
+
+def test_status_tells_of_the_index_that_a_sync_has_put_in_place_meanwhile(
+    synced: list[str],
+    store: Path,
+    corpus: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def check_and_sync(embeddings: Path) -> Manifest:
+        manifest = check(embeddings)
+        (corpus / "cake.md").unlink()
+        docqa.sync(corpus, embeddings)
+        assert not (embeddings / manifest.generation).exists()
+        return manifest
+
+    monkeypatch.setattr("docqa.cli.check", check_and_sync)
+    assert main(["status", *synced, "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["documents"] == 2
+    assert [document["path"] for document in status["indexed"]] == ["bridge.txt", "notes/bees.md"]
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,25 @@ def test_who_writes_is_named(store: Path) -> None:
     assert not (store / "writer.json").exists()
 
 
+def test_one_who_was_killed_is_not_named_as_who_writes(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with write_lock(store):
+        pass
+    (store / "writer.json").write_text('{"process": "1", "host": "h", "since": "then"}')
+    said: list[str] = []
+    writing_text = Path.write_text
+
+    def ask_before(path: Path, *arguments: Any) -> int:
+        with pytest.raises(docqa.StoreLockedError) as caught, write_lock(store):
+            pass
+        said.append(str(caught.value))
+        return writing_text(path, *arguments)
+
+    monkeypatch.setattr(Path, "write_text", ask_before)
+    with write_lock(store):
+        pass
+    assert said == [str(docqa.StoreLockedError(store))]
+
+
 def test_rolling_back_returns_to_the_previous_generation_and_forth_again(
     synced: Path, corpus: Path, fake: FakeEmbedder
 ) -> None:

@@ -30,8 +30,7 @@ from docqa.printing import (
     print_skipped,
 )
 from docqa.serialising import answer_to_json, hit_to_json, report_to_json, status_to_json
-from docqa.store import TEXTS_FILE, check, read_manifest, read_previous, roll_back, verify
-from docqa.texts import Texts
+from docqa.store import check, open_generation, read_manifest, read_previous, roll_back, verify
 from docqa.types import Activity, Chunking, Progress, SyncReport
 
 if TYPE_CHECKING:
@@ -117,13 +116,16 @@ def retrieve(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """Print what is indexed and how the corpus differs from it."""
     embeddings = Path(options.embeddings)
-    summary = (verify(embeddings) if options.verify else check(embeddings)).summary()
+    manifest = verify(embeddings) if options.verify else check(embeddings)
+    if options.json:  # a sync may have removed meanwhile what was compared
+        generation = open_generation(embeddings)
+        manifest, documents = generation.manifest, generation.texts.documents()
+    summary = manifest.summary()
     kept = read_previous(embeddings)
     previous = kept.summary() if kept else None
     diff = docqa.diff(options.corpus, options.embeddings)
     if options.json:
-        texts = Texts.open(embeddings / summary.generation / TEXTS_FILE)
-        print_json(status_to_json(summary, diff, texts.documents(), previous=previous))
+        print_json(status_to_json(summary, diff, documents, previous=previous))
     else:
         print(f"documents  {summary.documents}")
         print(f"passages   {summary.passages}")

@@ -300,6 +300,7 @@ def write_lock(embeddings_dir: Path) -> Iterator[None]:
         raise StoreError(f"cannot write to '{embeddings_dir}': {exc.strerror}; check its permissions") from exc
     try:
         with suppress(OSError):  # it only tells others who writes
+            (embeddings_dir / WRITER_FILE).unlink(missing_ok=True)  # of one that was killed
             (embeddings_dir / WRITER_FILE).write_text(json.dumps(_this_process()), "utf-8")
         yield
     finally:
