@@ -20,7 +20,7 @@ from conftest import FakeEmbedder
 from docqa import durable, syncing
 from docqa import store as store_module
 from docqa.durable import DAMAGED_FILE
-from docqa.index import Index, StoredEmbeddings
+from docqa.index import StoredEmbeddings
 from docqa.store import (
     TEXTS_FILE,
     commit,
@@ -496,11 +496,11 @@ def test_a_file_that_the_system_refuses_to_read_is_no_damage(
 def test_an_index_that_cannot_be_opened_but_is_as_it_was_written_is_not_rebuilt(
     error: Exception, said: str, twice: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(folder: Path) -> Index:
+    def refuse(folder: Path) -> StoredEmbeddings:
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(Index, "read", refuse)
+        patch.setattr(StoredEmbeddings, "read", refuse)
         with pytest.raises(docqa.StoreError, match=f"cannot read the index in .*{said}; check") as caught:
             docqa.sync(corpus, twice, embedder=fake)
     assert not isinstance(caught.value, docqa.CorruptIndexError)

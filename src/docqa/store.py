@@ -226,7 +226,12 @@ def open_sources(embeddings_dir: Path) -> Sources:
         _check_note(embeddings_dir, manifest)
     try:
         return Sources(manifest, StoredEmbeddings.read(folder), Texts.open(folder / TEXTS_FILE), damage)
-    except (OSError, ValueError, MemoryError) as exc:  # every byte is as it was written, so the system is to blame
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        MemoryError,
+    ) as exc:  # every byte is as it was written, so the system is to blame
         raise unreadable(embeddings_dir, str(exc) or type(exc).__name__) from exc
 
 

@@ -19,8 +19,8 @@ ZIPS = {
 }
 """How the name of a file within a zip archive begins that tells its format."""
 HTML = re.compile(
-    # what repeats gives nothing back, or many comments would take for ever
-    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*>\s*+)?(?:<!--(?:(?!-->).)*+-->\s*+)*+<(?:!doctype\s+html|html)\b",
+    # words of a comment give nothing back, or many would take for ever (Python 3.11.2 has possessive repeats wrong)
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?>(?:(?!-->).)*)-->\s*)*<(?:!doctype\s+html|html)\b",
     re.IGNORECASE | re.DOTALL,
 )
 PDF_WITHIN = 1024
