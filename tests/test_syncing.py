@@ -424,13 +424,13 @@ def test_a_store_of_an_older_version_is_made_anew_with_its_settings(
     docqa.sync(corpus, store, embedder=fake, chunking=Chunking(10))
     older = json.loads((store / "manifest.json").read_text()) | {"format": 3}
     (store / "manifest.json").write_text(json.dumps(older))
-    with pytest.raises(docqa.CorruptIndexError, match=r"made it \(format 3, not 4\); run 'docqa sync' to rebuild it"):
+    with pytest.raises(docqa.CorruptIndexError, match=r"made it \(format 3, not 5\); run 'docqa sync' to rebuild it"):
         docqa.Retriever.open(store, embedder=fake)
     with pytest.raises(docqa.ModelNotFoundError, match="cannot load the model 'fake'"):
         docqa.sync(corpus, store)
     assert docqa.sync(corpus, store, embedder=fake).diff.added == ALL
     assert open_generation(store).manifest.chunking == Chunking(10)
-    assert "another version of docqa made it (format 3, not 4)) and is rebuilt" in caplog.text
+    assert "another version of docqa made it (format 3, not 5)) and is rebuilt" in caplog.text
 
 
 def test_other_weights_under_the_same_name_are_another_model(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
