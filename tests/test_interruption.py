@@ -20,7 +20,7 @@ import docqa
 from conftest import FakeEmbedder, write_corpus
 from docqa import PassageEmbeddings, building, preparing
 from docqa.matching import compress_tokens
-from docqa.store import FORMAT, UNFINISHED_FOLDER, StoredFile, open_generation, read_manifest
+from docqa.store import FORMAT, UNFINISHED_FOLDER, StoredFile, open_generation, read_manifest, read_previous, roll_back
 from docqa.types import Span, TokenEmbeddings
 from docqa.unfinished import Unfinished
 
@@ -202,28 +202,35 @@ def test_a_sync_killed_at_any_time_leaves_the_old_or_the_new_index(
         assert stored(store) == stored(tmp_path / f"fresh {round_}")
 
 
-@pytest.mark.parametrize("write", range(0, 70, 5))
+@pytest.mark.parametrize("write", range(0, 29, 4))  # the 28th is of the manifest, the one after it of the new state
 def test_a_full_disk_leaves_the_old_index_and_what_was_embedded(
     write: int, documents: Path, store: Path, tmp_path: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (documents / "00.txt").rename(tmp_path / "00.txt")
+    (documents / "01.txt").rename(tmp_path / "01.txt")
+    docqa.sync(documents, store, embedder=FakeEmbedder())
+    (tmp_path / "01.txt").rename(documents / "01.txt")
     docqa.sync(documents, store, embedder=FakeEmbedder())
     before = stored(store)
+    manifest, previous = read_manifest(store), read_previous(store)
+    assert previous
     (tmp_path / "00.txt").rename(documents / "00.txt")
-    left = [write]
+    left, fsync = [write], os.fsync
 
     def refuse(descriptor: int) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", refuse)
-        try:
+        with pytest.raises(docqa.StoreError) as caught:
             docqa.sync(documents, store, embedder=fake)
-        except docqa.StoreError as exc:
-            assert "No space left on device; the previous index is intact, and the next sync goes on" in str(exc)
-            assert stored(store) == before
+    assert "No space left on device; the previous index is intact, and the next sync goes on" in str(caught.value)
+    assert (stored(store), read_manifest(store), read_previous(store)) == (before, manifest, previous)
+    assert roll_back(store) == previous
+    assert roll_back(store) == manifest
     docqa.sync(documents, store, embedder=fake)
     docqa.sync(documents, tmp_path / "fresh", embedder=FakeEmbedder())
     assert stored(store) == stored(tmp_path / "fresh")

@@ -1,4 +1,5 @@
 import gc
+import re
 import sqlite3
 import threading
 from dataclasses import replace
@@ -123,6 +124,21 @@ def test_documents_are_listed_by_path_with_their_headings_passages_and_pages(tmp
         IndexedDocument("a.md", "Title of a.md", (), 0, 4, "Ann", "2025-03"),
         IndexedDocument("b.md", "Title of b.md", ("“é”",), 2, 4, "Ann", "2025-03"),
     ]
+
+
+def test_a_damaged_row_of_the_list_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "texts.sqlite"
+    write(path, [document()])
+    sound = path.read_bytes()
+    for at in (found.start() for found in re.finditer(b"Title of a", sound)):
+        path.write_bytes(sound[:at] + b"B" + sound[at + 1 :])
+        texts = Texts.open(path)
+        try:
+            assert texts.documents()[0].title == "Title of a.md"
+        except CorruptIndexError:
+            break
+    else:
+        pytest.fail("no title of the list was changed")
 
 
 def test_a_document_that_is_not_there_is_a_key_error(tmp_path: Path) -> None:

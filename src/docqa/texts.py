@@ -32,6 +32,10 @@ CREATE TABLE passages (
     start INTEGER, end INTEGER, headings TEXT, locator TEXT, text TEXT, sentences TEXT, place TEXT,
     checksum BLOB
 );
+CREATE TABLE listing (
+    path TEXT PRIMARY KEY, title TEXT, headings TEXT, passages INTEGER, pages INTEGER, author TEXT, date TEXT,
+    checksum BLOB
+) WITHOUT ROWID;
 CREATE INDEX passages_of_document ON passages (document, row);
 """
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
@@ -45,7 +49,8 @@ OF_PASSAGE = "key, start, end, headings, locator, text, sentences, place"
 PASSAGE = """
 SELECT p.checksum, p.row, d.path, d.title, p.key, p.start, p.end, p.headings, p.locator, p.text, p.sentences, p.place
 """
-LAST_PAGE = "coalesce((SELECT max(json_extract(value, '$[1]')) FROM json_each(pages)), 0)"
+OF_LISTING = "path, title, headings, passages, pages, author, date"
+LISTING = f"SELECT checksum, {OF_LISTING} FROM listing"
 OF_PASSAGES = "FROM passages p JOIN documents d ON d.number = p.document"
 
 
@@ -104,7 +109,9 @@ class Texts:
             (passage_key(passage), *_columns(passage), _place(lead, document.excerpt(passage.span)))
             for lead, passage in zip(leads, passages, strict=False)
         ]
-        self._insert(row, columns)
+        last_page = max((page.page for page in document.pages), default=0)
+        counted = (json.dumps(_last_headings(passages)), len(passages), last_page)
+        self._insert(row, columns, (document.path, document.title, *counted, document.author, document.date))
 
     def copy(self, other: "Texts", path: str) -> None:
         """Append a document and its passages as another generation has them.
@@ -116,7 +123,8 @@ class Texts:
             document = _checked(*other._fetch(f"{DOCUMENT} WHERE path = ?", path)[0])
             rows = other._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE d.path = ? ORDER BY p.row", path)
             passages = [_checked(*row)[3:] for row in rows]
-        self._insert(document, passages)
+            listed = _checked(*other._fetch(f"{LISTING} WHERE path = ?", path)[0])
+        self._insert(document, passages, listed)
 
     def passage(self, row: int) -> Passage:
         """Return the passage of a row of the index; see `passages_at` for what is raised."""
@@ -188,25 +196,19 @@ class Texts:
         """List the documents by path, with their headings and numbers of passages.
 
         Raises:
-            CorruptIndexError: the list is damaged.
+            CorruptIndexError: one is damaged.
         """
         with self._sound():
-            rows = self._fetch(f"SELECT d.path, d.title, p.headings {OF_PASSAGES} ORDER BY d.path, p.row")
-            listed = self._fetch(f"SELECT path, title, {LAST_PAGE}, author, date FROM documents ORDER BY path")
-            passages: dict[str, list[str]] = {path: [] for path, *_ in listed}
-            for path, _, headings in rows:
-                passages[path].append(headings)
-            return [
-                IndexedDocument(path, title, _last_headings(passages[path]), len(passages[path]), *rest)
-                for path, title, *rest in listed
-            ]
+            return [_listed(row) for row in self._fetch(f"{LISTING} ORDER BY path")]
 
     def rows_by_key(self) -> dict[bytes, int]:
         """Map what each passage embeds (see `passage_key`) to its row, the first of equal ones."""
         with self._sound():
             return dict(self._fetch("SELECT key, row FROM passages ORDER BY row DESC"))
 
-    def _insert(self, document: tuple[object, ...], passages: Sequence[tuple[object, ...]]) -> None:
+    def _insert(
+        self, document: tuple[object, ...], passages: Sequence[tuple[object, ...]], listed: tuple[object, ...]
+    ) -> None:
         path, _, title, *_ = document
         insert = f"INSERT INTO documents ({OF_DOCUMENT}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         number = self._connection.execute(insert, (*document, _checksum(document))).lastrowid
@@ -217,6 +219,9 @@ class Texts:
                 for row, passage in enumerate(passages, start=len(self))
             ],
         )
+
+        insert = f"INSERT INTO listing ({OF_LISTING}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._connection.execute(insert, (*listed, _checksum(listed)))
 
     def _fetch(self, query: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         with self._lock:
@@ -297,6 +302,11 @@ def _document(fetched: tuple) -> Document:  # type: ignore[type-arg]
     return Document(path, digest, title, text, _blocks(json.loads(blocks)), _pages(json.loads(pages)), *rest)
 
 
+def _listed(fetched: tuple) -> IndexedDocument:  # type: ignore[type-arg]
+    path, title, headings, *rest = _checked(*fetched)
+    return IndexedDocument(path, title, tuple(json.loads(headings)), *rest)
+
+
 def _is_text(path: str) -> bool:
     """Tell whether a path can be in the store: one with a lone surrogate, which stands for no character, cannot."""
     try:
@@ -334,7 +344,6 @@ def _pages(pages: list[Any]) -> tuple[PageStart, ...]:
     return tuple(PageStart(*page) for page in pages)
 
 
-def _last_headings(paths: list[str]) -> tuple[str, ...]:
+def _last_headings(passages: Sequence[Passage]) -> tuple[str, ...]:
     """List the innermost headings of passages, each once."""
-    found = (json.loads(path) for path in dict.fromkeys(paths))
-    return tuple(dict.fromkeys(path[-1] for path in found if path))
+    return tuple(dict.fromkeys(passage.headings[-1] for passage in passages if passage.headings))
