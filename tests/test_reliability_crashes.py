@@ -79,7 +79,7 @@ class Edition:
         assert verify(self.store).files == self.after
         assert self.answered() == NEW
         left = {path.name.split("-")[0] for path in self.store.iterdir()}
-        assert left <= {".gitignore", ".lock", "manifest.json", "previous.json", "generation"}
+        assert left <= {".gitignore", ".lock", "manifest.json", "generation"}
         return found
 
     def answered(self) -> str:

@@ -98,7 +98,6 @@ class History(RuleBasedStateMachine):
             ".gitignore",
             ".lock",
             "manifest.json",
-            "previous.json",
             "generation",
         }
 
