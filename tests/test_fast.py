@@ -377,12 +377,11 @@ def test_several_may_save_the_same_at_once(own_cache: Path) -> None:
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(path: Path, _: bytes) -> None:
-        path.touch()
+    def fail(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(caching, "SETTLED", -1)
-    monkeypatch.setattr(caching, "_write", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     (tmp_path / "weights").write_bytes(b"some weights")
     digest_files([tmp_path / "weights"])
     assert list(own_cache.iterdir()) == []
@@ -390,6 +389,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, own_cache: Path, monk
 
 KILLED = """
 import os, signal, sys
+from contextlib import contextmanager
 from pathlib import Path
 from docqa import SentenceTransformerEmbedder
 from docqa.embedding import caching
@@ -400,12 +400,23 @@ def die(*_):
 if sys.argv[2] == "rename":
     Path.rename = die
 else:
-    write = caching._write
-    def write_half(path, data):
-        write(path, data[: len(data) // 2] if path.name == sys.argv[2] else data)
-        path.name == sys.argv[2] and die()
+    replacing = caching.replacing
 
-    caching._write = write_half
+    class Half:
+        def __init__(self, file):
+            self.file = file
+
+        def write(self, data):
+            self.file.write(data[: len(data) // 2])
+            self.file.flush()
+            die()
+
+    @contextmanager
+    def replacing_half(path, **options):
+        with replacing(path, **options) as file:
+            yield Half(file) if path.name == sys.argv[2] else file
+
+    caching.replacing = replacing_half
 SentenceTransformerEmbedder(sys.argv[1]).embed_query("bees")
 """
 

@@ -398,17 +398,17 @@ def test_a_manifest_that_cannot_be_written_leaves_both_indexes_as_they_were(
 ) -> None:
     before = read_manifest(twice), read_previous(twice)
     generations = {path.name for path in twice.glob("generation-*")}
-    new, refused, original = "manifest.json.new", [], {"replace": Path.replace, "fsync": os.fsync, "open": Path.open}
+    refused, original = [], {"replace": Path.replace, "fsync": os.fsync, "open": os.open}
 
     def refuse(of: Any, *arguments: Any, **options: Any) -> Any:
-        path = str(Path(f"/proc/self/fd/{of}").readlink()) if call == "fsync" else str(of)
-        if path.endswith(new):
+        path = Path(f"/proc/self/fd/{of}").readlink() if call == "fsync" else Path(of)
+        if path.name.startswith(".manifest.json.") and path.suffix == durable.NEW:
             refused.append(path)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return original[call](of, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(os if call == "fsync" else Path, call, refuse)
+        patch.setattr(Path if call == "replace" else os, call, refuse)
         with pytest.raises(docqa.StoreError, match="No space left on device; the previous index is intact"):
             docqa.sync(corpus, twice, embedder=fake) if act == "sync" else roll_back(twice)
     assert refused

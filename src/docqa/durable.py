@@ -1,24 +1,31 @@
 """Durable writes: what is written is on the disk, whole, before anything is told to count on it."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 DAMAGED_FILE = "damaged.txt"
+NEW = ".new"
+"""How the name of a file ends that is written beside another, to take its place; a crash may leave it."""
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Write a file beside another and put it in its place when the block ends, whole or not at all.
+
+    Args:
+        path: the file, whether it is there or not.
+        mode: who may read and write it, before the user's mask takes from that.
 
     Raises:
         OSError: it cannot be written; what was there before is still there.
     """
-    new = beside(path)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}{NEW}")
     try:
-        with new.open("wb") as file:
+        with open(new, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -29,9 +36,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     flush(path.parent)
 
 
-def beside(path: Path) -> Path:
-    """Name the file that is written beside another before it takes its place; a crash may leave it."""
-    return path.with_name(f"{path.name}.new")
+def abandoned(path: Path) -> list[Path]:
+    """List what interrupted writers of a file left beside it."""
+    return list(path.parent.glob(f".{path.name}.*{NEW}"))
 
 
 def flush(path: Path) -> None:

@@ -9,14 +9,14 @@ Of several votes on one passage for one question the last counts: its line repla
 import fcntl
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
+from docqa.durable import replacing
 from docqa.types import Exchange, Hit, Span
 
 VoteKey = tuple[str, str, int, int]
@@ -135,26 +135,7 @@ def _key_of(line: bytes) -> VoteKey | None:
 
 def _write(path: Path, data: bytes) -> None:
     """Put a file in place whole: whoever reads it sees the old lines or the new ones."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(path, mode=0o600) as file:
         if path.exists():
-            shutil.copymode(path, temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _settle(path.parent)
-
-
-def _settle(folder: Path) -> None:
-    """Make sure that a file's new name outlives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            os.fchmod(file.fileno(), S_IMODE(path.stat().st_mode))
+        file.write(data)

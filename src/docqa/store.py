@@ -41,7 +41,7 @@ from typing import Any, TypeVar
 import filelock
 
 from docqa.corpus import FileState
-from docqa.durable import DAMAGED_FILE, beside, flush_all, note_damage, replacing
+from docqa.durable import DAMAGED_FILE, abandoned, flush_all, note_damage, replacing
 from docqa.embedding import Embedder
 from docqa.errors import (
     CorruptIndexError,
@@ -406,7 +406,7 @@ def roll_back(embeddings_dir: Path) -> Manifest:
 def tidy(embeddings_dir: Path) -> None:
     """Remove all that the current generation and the one kept before it do not need."""
     remove_leftovers(embeddings_dir)
-    for path in (beside(embeddings_dir / MANIFEST_FILE), embeddings_dir / OLD_PREVIOUS_FILE):
+    for path in (*abandoned(embeddings_dir / MANIFEST_FILE), embeddings_dir / OLD_PREVIOUS_FILE):
         with suppress(OSError):
             path.unlink(missing_ok=True)
     shutil.rmtree(embeddings_dir / UNFINISHED_FOLDER, ignore_errors=True)

@@ -12,10 +12,12 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_IWGRP, S_IWOTH
+
+from docqa.durable import abandoned, replacing
 
 SETTLED = 2.0
 """Seconds after which a file that was not written to is believed to show so in its times."""
@@ -79,9 +81,10 @@ def save_entry(name: str, files: Mapping[str, bytes]) -> None:
     try:
         digests = {file: _digest(data) for file, data in files.items()}
         for file, data in {**files, DIGESTS: json.dumps(digests).encode()}.items():
-            _write(folder / file, data)
+            with replacing(folder / file, mode=0o644) as new:
+                new.write(data)
         with _locked(target.parent):
-            _remove_abandoned(target.parent)
+            _remove_old([*target.parent.glob(".new-*"), *target.parent.glob(".old-*")])
             if target.exists():
                 old = target.rename(_unused(target.parent, ".old-"))
                 shutil.rmtree(old, ignore_errors=True)
@@ -106,7 +109,7 @@ def digest_files(paths: Sequence[Path]) -> list[str]:
     news = {str(path): f"{marks[path]} {digests[path]}" for path in paths if not recalled[path] and _is_settled(path)}
     if news:
         with suppress(OSError):  # they are computed again the next time
-            _replace(cache_folder() / MEMORY, json.dumps({**known, **news}).encode())
+            _remember({**known, **news})
     return [digests[path] for path in paths]
 
 
@@ -125,6 +128,14 @@ def _is_settled(path: Path) -> bool:
     """Tell whether another change of the file would show: the clock of a file system ticks slowly."""
     status = path.stat()
     return time.time() - max(status.st_mtime, status.st_ctime) > SETTLED
+
+
+def _remember(digests: Mapping[str, str]) -> None:
+    memory = cache_folder() / MEMORY
+    _make_folder(memory.parent)
+    _remove_old(abandoned(memory))
+    with replacing(memory, mode=0o644) as file:
+        file.write(json.dumps(digests).encode())
 
 
 def _digest_file(path: Path) -> str:
@@ -147,24 +158,6 @@ def _unused(folder: Path, prefix: str) -> Path:
     return folder / f"{prefix}{secrets.token_hex(8)}"
 
 
-def _write(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    _make_folder(path.parent)
-    _remove_abandoned(path.parent)
-    new = _unused(path.parent, ".new-")
-    try:
-        _write(new, data)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Let one process at a time change the entries of a folder, and write them to the disk."""
@@ -177,9 +170,9 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _remove_abandoned(folder: Path) -> None:
+def _remove_old(left: Iterable[Path]) -> None:
     """Remove what interrupted runs left, but nothing that another one may still be writing."""
-    for left in [*folder.glob(".new-*"), *folder.glob(".old-*")]:
+    for path in left:
         with suppress(OSError):  # another run removes it too
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

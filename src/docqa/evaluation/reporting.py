@@ -2,11 +2,11 @@
 
 import json
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docqa.durable import replacing
 from docqa.errors import EvaluationError
 from docqa.evaluation.asking import Outcome
 from docqa.evaluation.measures import Measures
@@ -103,16 +103,12 @@ def write_outcomes(path: Path, evaluation: Evaluation) -> None:
     Raises:
         EvaluationError: it cannot be written.
     """
-    target = path.resolve()
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with beside.open("x", encoding="utf-8") as file:
+        with replacing(path.resolve()) as file:
             for outcome in evaluation.outcomes:
                 line = _outcome_to_json(outcome, evaluation.names)
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        beside.replace(target)
+                file.write(f"{json.dumps(line, ensure_ascii=False)}\n".encode())
     except OSError as exc:
-        beside.unlink(missing_ok=True)
         raise EvaluationError(
             f"the outcomes cannot be written: {exc.strerror}; choose another file", path=path
         ) from exc

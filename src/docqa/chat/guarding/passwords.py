@@ -1,8 +1,6 @@
 """Passwords: hashed with argon2id (RFC 9106, its second recommended setting), kept in a file of their own."""
 
-import os
 import stat
-import tempfile
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,7 @@ from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
+from docqa.durable import replacing
 from docqa.errors import PasswordFileError
 
 LEAST_CHARACTERS, MOST_CHARACTERS = 15, 256
@@ -67,10 +66,8 @@ def write_hash(file: Path, password: str) -> None:
             f"a password has {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters; four words are a good one"
         )
     try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # of mode 600
-        with os.fdopen(handle, "w", encoding="ascii") as target:
-            target.write(_hasher.hash(_normal(password)) + "\n")
-        Path(name).replace(file)
+        with replacing(file, mode=0o600) as target:
+            target.write(f"{_hasher.hash(_normal(password))}\n".encode("ascii"))
     except OSError as problem:
         raise PasswordFileError(file, problem.strerror or str(problem), "write it elsewhere") from problem
 
