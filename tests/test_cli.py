@@ -22,6 +22,7 @@ from docqa.store import Manifest, check, read_manifest, write_lock
 from docqa.types import Answer, Chunking
 
 QUESTION = "When was the bridge built?"
+NO_INDEX = "docqa: no index in 'none'; run 'docqa sync --embeddings none' to build it\n"
 
 
 @pytest.fixture
@@ -170,14 +171,16 @@ def test_status_tells_what_is_kept_and_rollback_returns_to_it(
     assert (status["documents"], status["previous"]["documents"], status["diff"]["added"]) == (3, 4, ["new.txt"])
 
 
-def test_status_fresh_and_stale(synced: list[str], capsys: pytest.CaptureFixture[str], corpus: Path) -> None:
+def test_status_fresh_and_stale(
+    synced: list[str], capsys: pytest.CaptureFixture[str], corpus: Path, store: Path
+) -> None:
     assert main(["status", *synced]) == 0
     assert capsys.readouterr().out.startswith("documents  3\npassages   4\nmodel      all-MiniLM-L6-v2\nsynced     20")
     (corpus / "cake.md").write_text("New.")
     assert main(["status", *synced]) == 3
     out, err = capsys.readouterr()
     assert "changed    cake.md\n" in out
-    assert err == "the index is stale; run 'docqa sync'\n"
+    assert err == f"the index is stale; run 'docqa sync --embeddings {store}'\n"
     assert main(["status", *synced, "--json"]) == 3
     status = json.loads(capsys.readouterr().out)
     assert (status["stale"], status["diff"]["changed"], status["documents"]) == (True, ["cake.md"], 3)
@@ -186,8 +189,8 @@ def test_status_fresh_and_stale(synced: list[str], capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["ask", "--embeddings", "none", "x"], 1, "docqa: no index in 'none'; run 'docqa sync' to build it\n"),
-        (["status", "--embeddings", "none"], 1, "docqa: no index in 'none'; run 'docqa sync' to build it\n"),
+        (["ask", "--embeddings", "none", "x"], 1, NO_INDEX),
+        (["status", "--embeddings", "none"], 1, NO_INDEX),
         (["sync", "--corpus", "none"], 1, "docqa: no corpus folder at 'none'; create it and copy documents into it\n"),
     ],
 )
@@ -335,7 +338,8 @@ def test_what_is_not_said_of_the_chunking_stays(synced: list[str], store: Path) 
 def test_status_notices_damage(synced: list[str], store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     next(store.glob("*/texts.sqlite")).write_bytes(b"x")
     assert main(["status", *synced]) == 1
-    assert "texts.sqlite is not as it was written; run 'docqa sync' to rebuild it" in capsys.readouterr().err
+    remedy = f"run 'docqa sync --embeddings {store}' to rebuild it"
+    assert f"texts.sqlite is not as it was written; {remedy}" in capsys.readouterr().err
 
 
 def test_status_tells_of_the_index_that_a_sync_has_put_in_place_meanwhile(
@@ -415,7 +419,7 @@ def test_a_port_that_is_none(synced: list[str], port: str, capsys: pytest.Captur
     with pytest.raises(SystemExit) as exit_:
         main(["chat", *synced, "--port", port])
     assert exit_.value.code == 2
-    assert f"invalid port_number value: '{port}'" in capsys.readouterr().err
+    assert f"a port is a number from 0 to 65535, not '{port}'" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_said_before_the_sync(folders: list[str], store: Path) -> None:

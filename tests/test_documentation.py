@@ -100,6 +100,10 @@ def test_the_readme_python_runs(
             "docqa-guide.md",
         ),
         ("Which file formats can docqa read?", "plain text (`.txt`) and Markdown", "docqa-guide.md"),
+        ("Can docqa read PDF files?", "docqa reads plain text (`.txt`) and Markdown (`.md`), PDF", "docqa-guide.md"),
+        ("Does docqa read scanned pages?", "docqa reads the scanned pages of a PDF where Tesseract", "docqa-guide.md"),
+        ("How do I undo a sync?", "run `docqa rollback`", "docqa-guide.md"),
+        ("Can other people use the chat?", "Other people can use the chat with a login", "docqa-guide.md"),
         (
             "Why can't Russia subsidise oil for Belarus any more?",
             "Russia cannot afford to go on subsidising oil",

@@ -749,7 +749,8 @@ def test_usage(
     assert capsys.readouterr() == ("", message)
     none = tmp_path / "none"
     assert main(["evaluate", str(questions), "--embeddings", str(none)]) == 1
-    assert capsys.readouterr() == ("", f"docqa: no index in '{none}'; run 'docqa sync' to build it\n")
+    remedy = f"run 'docqa sync --embeddings {none}' to build it"
+    assert capsys.readouterr() == ("", f"docqa: no index in '{none}'; {remedy}\n")
     with pytest.raises(SystemExit):
         main(["evaluate", "--help"])
     assert "example: docqa evaluate questions.jsonl" in capsys.readouterr().out.splitlines()[-1]

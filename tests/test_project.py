@@ -138,7 +138,7 @@ def test_every_error_has_one_root_and_stands_in_the_tree() -> None:
         (errors.DocumentReadError("a.txt", "it is empty"), "cannot read 'a.txt': it is empty"),
         (errors.DocumentEditError("add", "a.txt", "it is empty"), "cannot add 'a.txt': it is empty"),
         (errors.ModelNotFoundError("m", "no weights"), "cannot load the model 'm': no weights"),
-        (errors.IndexNotFoundError(Path("e")), "no index in 'e'; run 'docqa sync' to build it"),
+        (errors.IndexNotFoundError(Path("e")), "no index in 'e'; run 'docqa sync --embeddings e' to build it"),
         (
             errors.IndexMismatchError("a", "b"),
             "the index was made with the model 'a', not with 'b'; leave --model and DOCQA_MODEL out "
@@ -150,7 +150,7 @@ def test_every_error_has_one_root_and_stands_in_the_tree() -> None:
         ),
         (
             errors.CorruptIndexError(Path("e"), "x is missing"),
-            "the index in 'e' cannot be used: x is missing; run 'docqa sync' to rebuild it",
+            "the index in 'e' cannot be used: x is missing; run 'docqa sync --embeddings e' to rebuild it",
         ),
         (
             errors.PortInUseError("h", 1),

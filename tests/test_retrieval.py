@@ -392,7 +392,7 @@ def test_the_least_confidence_decides_what_counts_as_answered(retriever: Retriev
 
 @pytest.mark.parametrize("least", [-0.01, 1.01, float("nan"), float("inf")])
 def test_a_least_confidence_that_is_none(retriever: Retriever, least: float) -> None:
-    with pytest.raises(ValueError, match="the least confidence must be between 0 and 1, not"):
+    with pytest.raises(ValueError, match="min_confidence must be between 0 and 1, not"):
         retriever.ask("bridge", min_confidence=least)
 
 

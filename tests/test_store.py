@@ -60,7 +60,9 @@ def test_the_manifest_describes_the_store(synced: Path, fake: FakeEmbedder) -> N
 
 
 def test_nothing_synced_yet(tmp_path: Path) -> None:
-    with pytest.raises(docqa.IndexNotFoundError, match="no index in '.*none'; run 'docqa sync' to build it"):
+    with pytest.raises(
+        docqa.IndexNotFoundError, match="no index in '.*none'; run 'docqa sync --embeddings .*none' to build it"
+    ):
         docqa.Retriever.open(tmp_path / "none")
 
 
@@ -83,7 +85,9 @@ def test_damage_to_any_file_is_found_on_opening(synced: Path, fake: FakeEmbedder
             path.unlink()
             if damaged is not None:
                 path.write_bytes(damaged)
-            with pytest.raises(docqa.CorruptIndexError, match=f"cannot be used: {name} .*run 'docqa sync' to rebuild"):
+            with pytest.raises(
+                docqa.CorruptIndexError, match=f"cannot be used: {name} .*run 'docqa sync --embeddings .*' to rebuild"
+            ):
                 docqa.Retriever.open(synced, embedder=fake)
             path.write_bytes(sound)
     docqa.Retriever.open(synced, embedder=fake)

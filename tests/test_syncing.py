@@ -406,7 +406,7 @@ def test_a_damaged_store_is_rebuilt_from_what_is_sound(
     data = bytearray(damaged.read_bytes())
     data[-1] ^= 1
     damaged.write_bytes(data)
-    with pytest.raises(docqa.CorruptIndexError, match=f"{name} is not as it was written; run 'docqa sync'"):
+    with pytest.raises(docqa.CorruptIndexError, match=f"{name} is not as it was written; run 'docqa sync --embeddings"):
         docqa.Retriever.open(store, embedder=fake)
     assert docqa.sync(corpus, store, embedder=fake).embedded == embedded
     assert contents(store) == before
@@ -445,7 +445,9 @@ def test_a_store_of_an_older_version_is_made_anew_with_its_settings(
     docqa.sync(corpus, store, embedder=fake, chunking=Chunking(10))
     older = json.loads((store / "manifest.json").read_text()) | {"format": 3}
     (store / "manifest.json").write_text(json.dumps(older))
-    with pytest.raises(docqa.CorruptIndexError, match=r"made it \(format 3, not 5\); run 'docqa sync' to rebuild it"):
+    with pytest.raises(
+        docqa.CorruptIndexError, match=r"made it \(format 3, not 5\); run 'docqa sync --embeddings .*' to rebuild it"
+    ):
         docqa.Retriever.open(store, embedder=fake)
     with pytest.raises(docqa.ModelNotFoundError, match="cannot load the model 'fake'"):
         docqa.sync(corpus, store)

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"docqa: {printable(str(exc))}", file=sys.stderr)
         return 1 if isinstance(exc, DocqaError) else 2
     except KeyboardInterrupt:
-        print("docqa: interrupted; the index is as before, and the next sync goes on from here", file=sys.stderr)
+        print("docqa: interrupted; an index is as it was, and a sync goes on from here the next time", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, head say, has seen enough
@@ -136,7 +136,7 @@ def status(options: argparse.Namespace) -> int:
             print(f"previous   {describe_previous(previous)}")
         for skipped in summary.skipped:
             print(f"{skipped.state:<10} {printable_name(skipped.path)}: {printable(skipped.reason)}")
-        print_diff(diff)
+        print_diff(diff, embeddings)
     return STALE if diff else 0
 
 
@@ -324,10 +324,9 @@ def _progress() -> Iterator[Progress | None]:
 
 def port_number(text: str) -> int:
     """Turn an option's text into a port."""
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise ValueError(f"no port {port}")
-    return port
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not '{text}'")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,7 +21,8 @@
     └── EvaluationError           a measurement cannot be made          .path .line
 
 A caller's mistake (``k`` below 1, a blank query) is a ``ValueError`` or ``TypeError`` instead.
-Every message says what is wrong with which thing, then the remedy.
+Every message says what is wrong with which thing, then the remedy; why a document cannot be read says it where it is
+not plain from what is the matter.
 """
 
 import shlex
@@ -40,7 +41,11 @@ class CorpusNotFoundError(CorpusError):
     """The corpus folder is missing."""
 
     def __init__(self, corpus_dir: Path) -> None:
-        super().__init__(f"no corpus folder at '{corpus_dir}'; create it and copy documents into it")
+        if corpus_dir.exists():
+            message = f"the corpus '{corpus_dir}' is no folder; give the folder that the documents are in"
+        else:
+            message = f"no corpus folder at '{corpus_dir}'; create it and copy documents into it"
+        super().__init__(message)
         self.corpus_dir = corpus_dir
 
 
@@ -91,7 +96,7 @@ class IndexNotFoundError(StoreError):
     """Nothing has been synced yet."""
 
     def __init__(self, embeddings_dir: Path) -> None:
-        super().__init__(f"no index in '{embeddings_dir}'; run 'docqa sync' to build it")
+        super().__init__(f"no index in '{embeddings_dir}'; run '{sync_command(embeddings_dir)}' to build it")
         self.embeddings_dir = embeddings_dir
 
 
@@ -124,16 +129,26 @@ class CorruptIndexError(StoreError):
     """The store's files disagree with its manifest."""
 
     def __init__(self, embeddings_dir: Path, reason: str) -> None:
-        super().__init__(f"the index in '{embeddings_dir}' cannot be used: {reason}; run 'docqa sync' to rebuild it")
+        remedy = f"run '{sync_command(embeddings_dir)}' to rebuild it"
+        super().__init__(f"the index in '{embeddings_dir}' cannot be used: {reason}; {remedy}")
         self.embeddings_dir = embeddings_dir
         self.reason = reason
+
+
+def sync_command(embeddings_dir: Path) -> str:
+    """Write the command that makes a store agree with its corpus."""
+    return f"docqa sync{_option(embeddings_dir)}"
+
+
+def _option(embeddings_dir: Path) -> str:
+    return "" if embeddings_dir == Path("embeddings") else f" --embeddings {shlex.quote(str(embeddings_dir))}"
 
 
 def unreadable(embeddings_dir: Path, reason: str) -> StoreError:
     """Say that the system refuses to read the store, which may be sound: the next sync does not rebuild it."""
     return StoreError(
         f"cannot read the index in '{embeddings_dir}': {reason}; check its permissions, disk space and memory, "
-        "then try again; 'docqa status --verify' tells whether it is damaged"
+        f"then try again; 'docqa status --verify{_option(embeddings_dir)}' tells whether it is damaged"
     )
 
 

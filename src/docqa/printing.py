@@ -6,9 +6,11 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from unicodedata import east_asian_width
 
 from docqa.answering import UNCALIBRATED, VERDICTS
+from docqa.errors import sync_command
 from docqa.neutralising import dump_json, neutral, one_line, printable, printable_name
 from docqa.types import Answer, CorpusDiff, Hit, Passage, Span, StoreSummary, SyncReport
 
@@ -56,8 +58,8 @@ def describe_report(report: SyncReport) -> str:
 def describe_previous(summary: StoreSummary) -> str:
     """Say in one line what a generation of the index is."""
     synced = f"{summary.synced.astimezone():%Y-%m-%d %H:%M:%S %Z}"
-    counts = f"{summary.documents} documents, {summary.passages} passages, {summary.size / 1e6:.1f} MB"
-    return f"{synced}: {counts}, model {printable(summary.model)}"
+    counts = f"{_count(summary.documents, 'document')}, {_count(summary.passages, 'passage')}"
+    return f"{synced}: {counts}, {summary.size / 1e6:.1f} MB, model {printable(summary.model)}"
 
 
 def print_skipped(report: SyncReport) -> None:
@@ -67,17 +69,21 @@ def print_skipped(report: SyncReport) -> None:
     known = sorted(set(report.skipped) - set(report.newly_skipped), key=lambda one: one.in_part)
     if known:
         counts = Counter(one.state for one in known).items()
-        said = ", ".join(f"{number:,} file{'s' * (number > 1)} still {state}" for state, number in counts)
+        said = ", ".join(f"{_count(number, 'file')} still {state}" for state, number in counts)
         print(f"{said}; 'docqa status' lists {'them' if len(known) > 1 else 'it'}", file=sys.stderr)
 
 
-def print_diff(diff: CorpusDiff) -> None:
+def print_diff(diff: CorpusDiff, embeddings_dir: Path) -> None:
     """Print how the corpus differs from the index."""
     for word, paths in (("added", diff.added), ("changed", diff.changed), ("removed", diff.removed)):
         for path in paths:
             print(f"{word:<10} {printable_name(path)}")
     if diff:
-        print("the index is stale; run 'docqa sync'", file=sys.stderr)
+        print(f"the index is stale; run '{sync_command(embeddings_dir)}'", file=sys.stderr)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _marked(passage: Passage, evidence: Sequence[Span]) -> str:

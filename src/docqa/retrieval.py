@@ -149,7 +149,7 @@ class Retriever:
         query = _checked(query, k)
         least = ANSWERED_FROM if min_confidence is None else min_confidence
         if not 0 <= least <= 1:
-            raise ValueError(f"the least confidence must be between 0 and 1, not {least}")
+            raise ValueError(f"min_confidence must be between 0 and 1, not {least}")
         if not len(self._generation.index):
             return answer(query, [], k, partial(self._cite, []))
         with self._generation.blaming_damage():

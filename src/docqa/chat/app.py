@@ -212,7 +212,7 @@ def _offer_retrieval(library: Library) -> None:
         """Return the passages that match a query best, best first, as JSON objects."""
         try:
             if k > MOST_RETRIEVED:
-                raise ValueError(f"k must be at most {MOST_RETRIEVED} here, not {k}; leave the rest to docqa retrieve")
+                raise ValueError(f"k must be at most {MOST_RETRIEVED} here, not {k}; for more, run docqa retrieve")
             return [hit_to_json(hit) for hit in library.retriever().retrieve(query, k)]
         except (DocqaError, ValueError, TypeError) as problem:
             raise gr.Error(message(problem), print_exception=False) from problem

@@ -25,7 +25,7 @@ MEANINGS = {
     "refusal_precision": "of the refused questions, those without an answer",
     "refusal_recall": "of the questions without an answer, those refused",
     "wrongly_refused": "of the questions with an answer, those refused",
-    "confidence_auroc": "how well confidence tells the two kinds apart; 0.5 is chance",
+    "confidence_auroc": "how well confidence tells the two kinds apart; 50 % is chance",
     "latency_median_ms": "milliseconds an answer takes, half of them less",
     "latency_p95_ms": "milliseconds an answer takes, 95 % of them less",
 }
