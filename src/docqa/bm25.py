@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -160,11 +161,23 @@ class Terms:
             scores += np.float32(weight * rarity) * _saturate(some.count_pair(first, second), norms)
         return scores
 
+    def passage_terms(self, row: int) -> list[str]:
+        """List the terms of a passage, in order."""
+        return self._named(self.passages, row)
+
+    def sentence_terms(self, row: int) -> list[str]:
+        """List the terms of a sentence, in order."""
+        return self._named(self.sentences, row)
+
     def rarity(self, term: str) -> float:
         """Return a term's inverse document frequency among passages; a term in none is the rarest."""
         number = self._vocabulary.number(term)
         frequency = 0 if number is None else len(self._frequencies.postings(number)[0])
         return self._rarity(len(self.passages), frequency)
+
+    def _named(self, some: TermRows, row: int) -> list[str]:
+        numbers = some.numbers[some.starts[row] : some.starts[row + 1]]
+        return [*map(self._vocabulary.terms.__getitem__, numbers.tolist())]
 
     @staticmethod
     def _rarity(rows: int, frequency: int) -> float:
@@ -229,6 +242,13 @@ class _Vocabulary:
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+    @cached_property
+    def terms(self) -> list[str]:
+        """All terms by their numbers."""
+        by_number = sorted(zip(self._numbers.tolist(), pairwise(self._starts.tolist()), strict=True))
+        text = self._text.tobytes()
+        return [_decode(text[start:end]) for _, (start, end) in by_number]
 
     def number(self, term: str) -> int | None:
         """Return the number of a term; none if it is in no row."""
@@ -411,6 +431,10 @@ def _paired(some: TermRows, places: Starts) -> tuple[NDArray[np.uint64], Starts]
 
 def _encode(term: str) -> bytes:
     return term.encode("utf-8", "surrogatepass")
+
+
+def _decode(word: bytes) -> str:
+    return word.decode("utf-8", "surrogatepass")
 
 
 def _mean_length(some: TermRows) -> float:

@@ -32,7 +32,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -51,7 +51,7 @@ from docqa.errors import (
     StoreLockedError,
     unreadable,
 )
-from docqa.index import Index, StoredEmbeddings
+from docqa.index import Index, StoredEmbeddings, StoredTerms
 from docqa.texts import Texts
 from docqa.types import Chunking, SkippedDocument, StoreSummary
 
@@ -59,6 +59,7 @@ Done = TypeVar("Done")
 Read = TypeVar("Read")
 
 FORMAT = 5
+"""Another one when anything is stored otherwise, or when other terms are taken from a text: a sync copies terms too."""
 MANIFEST_FILE = "manifest.json"
 PREVIOUS = "previous"
 """The field of a manifest's file in which the one before it is, with a checksum of its own."""
@@ -148,13 +149,14 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Of a generation what the rest follows from: its texts and embeddings, every byte compared.
+    """Of a generation what the rest follows from, its texts and embeddings, and its terms; every byte compared.
 
-    ``damage`` says what is wrong with the rest, if anything.
+    ``damage`` says what is wrong with the rest, if anything; there are no terms then.
     """
 
     manifest: Manifest
     embeddings: StoredEmbeddings
+    terms: StoredTerms | None
     texts: Texts
     damage: CorruptIndexError | None
 
@@ -225,7 +227,8 @@ def open_sources(embeddings_dir: Path) -> Sources:
     else:
         _check_note(embeddings_dir, manifest)
     try:
-        return Sources(manifest, StoredEmbeddings.read(folder), Texts.open(folder / TEXTS_FILE), damage)
+        terms = None if damage else StoredTerms.read(folder)
+        return Sources(manifest, StoredEmbeddings.read(folder), terms, Texts.open(folder / TEXTS_FILE), damage)
     except (
         OSError,
         ValueError,
@@ -375,7 +378,8 @@ def write_manifest(embeddings_dir: Path, manifest: Manifest, previous: Manifest 
     """
     both = _sealed(manifest) | {PREVIOUS: _sealed(previous) if previous else None}
     with writing(embeddings_dir), replacing(embeddings_dir / MANIFEST_FILE) as file:
-        file.write((json.dumps(both, ensure_ascii=False, indent=1) + "\n").encode())
+        # all in one line, for with indents it takes Python five times as long
+        file.write((json.dumps(both, default=_fields, ensure_ascii=False) + "\n").encode())
 
 
 def roll_back(embeddings_dir: Path) -> Manifest:
@@ -507,12 +511,17 @@ def _open(embeddings_dir: Path, manifest: Manifest) -> Generation:
 
 
 def _sealed(manifest: Manifest) -> dict[str, Any]:
-    fields = asdict(manifest)
+    fields = _fields(manifest)
     return fields | {"checksum": _seal(fields)}
 
 
 def _seal(fields: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(fields, default=_fields).encode()).hexdigest()
+
+
+def _fields(of: Any) -> dict[str, Any]:
+    """Return what a dataclass holds, as it is: `asdict` copies it all, which takes a sync longer than to write it."""
+    return {name: getattr(of, name) for name in of.__slots__}
 
 
 def _check_note(embeddings_dir: Path, manifest: Manifest) -> None:

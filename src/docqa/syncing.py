@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from operator import itemgetter
 from os import PathLike
@@ -213,7 +213,7 @@ def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
 
 def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Progress | None) -> SyncReport:
     """Write the texts of a new generation, then its index, embedding what is new, and make it the current one."""
-    from docqa.building import Embedded, write_index  # takes longer to import than to see that nothing is new
+    from docqa.building import Prepared, write_index  # takes longer to import than to see that nothing is new
 
     remove_leftovers(embeddings_dir)
     stored = _open_stored(plan, embeddings_dir)
@@ -223,15 +223,15 @@ def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Pr
     with new_generation(embeddings_dir) as folder:
         with writing(embeddings_dir), Texts.create(folder / TEXTS_FILE) as texts:
             reading = _write_texts(texts, plan, stored, corpus_dir, progress)
-        embedded = Embedded(stored, unfinished)
-        passages, new = write_index(
-            embeddings_dir, folder, embedder=plan.embedder, embedded=embedded, progress=progress
+        prepared = Prepared(stored, unfinished)
+        new = write_index(
+            embeddings_dir, folder, reading.rows, embedder=plan.embedder, prepared=prepared, progress=progress
         )
-    manifest = _manifest(plan, stored, reading, embedded.dimension(plan.embedder), passages)
+    manifest = _manifest(plan, stored, reading, prepared.dimension(plan.embedder))
     diff = _final_diff(plan.diff, manifest)
     is_previous = _is_worth_keeping(plan, stored, embeddings_dir) and not _is_any_gone(plan)
     commit(embeddings_dir, folder, manifest, keep_previous=is_previous)
-    return SyncReport(diff, manifest.skipped, passages, new, 0.0)
+    return SyncReport(diff, manifest.skipped, manifest.passages, new, 0.0)
 
 
 def _is_any_gone(plan: _Plan) -> bool:
@@ -266,13 +266,18 @@ def _is_worth_keeping(plan: _Plan, stored: Sources | None, embeddings_dir: Path)
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What came of the files that were read: the digests of the documents, and what could not be read."""
+    """What came of the files: the digests of the documents that were read, and what could not be read.
 
-    digests: dict[str, str]
-    skipped: list[SkippedDocument]
-    refused: dict[str, str]
+    ``rows`` tells of each passage which row it has in the stored generation, if its document is kept as it is.
+    """
 
-    def note_document(self, document: Document) -> None:
+    digests: dict[str, str] = field(default_factory=dict)
+    skipped: list[SkippedDocument] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    rows: list[int | None] = field(default_factory=list)
+
+    def note_document(self, document: Document, passages: int) -> None:
+        self.rows.extend([None] * passages)
         self.digests[document.path] = document.digest
         if document.unread:
             self.skipped.append(SkippedDocument(document.path, document.unread, in_part=True))
@@ -289,7 +294,7 @@ def _write_texts(
     """Write all documents and their passages in the order of their paths, read one by one or copied."""
     from docqa.preparing import read_and_divide
 
-    reading = _Reading({}, [], {})
+    reading = _Reading()
     outcomes = read_and_divide(corpus_dir, plan.read, embedder=plan.embedder, chunking=plan.chunking, progress=progress)
     with closing(outcomes):
         read = zip(plan.read, outcomes, strict=True)
@@ -297,15 +302,15 @@ def _write_texts(
         for path, outcome in merge(read, kept, key=itemgetter(0)):
             if isinstance(outcome, tuple):
                 texts.add(*outcome)
-                reading.note_document(outcome[0])
+                reading.note_document(outcome[0], len(outcome[1]))
             elif outcome:
                 reading.note_unread(path, outcome)
             elif stored:
-                texts.copy(stored.texts, path)
+                reading.rows.extend(texts.copy(stored.texts, path))
     return reading
 
 
-def _manifest(plan: _Plan, stored: Sources | None, reading: _Reading, dimension: int, passages: int) -> Manifest:
+def _manifest(plan: _Plan, stored: Sources | None, reading: _Reading, dimension: int) -> Manifest:
     before = stored.manifest if stored else None
     still_refused = {
         path: digest
@@ -323,7 +328,7 @@ def _manifest(plan: _Plan, stored: Sources | None, reading: _Reading, dimension:
         documents={path: _file_state(plan, reading, path) for path in sorted([*plan.keep, *reading.digests])},
         refused=dict(sorted((still_refused | reading.refused).items())),
         skipped=tuple(sorted([*plan.listing.skipped, *reading.skipped, *known], key=_path)),
-        passages=passages,
+        passages=len(reading.rows),
     )
 
 
