@@ -10,6 +10,7 @@ Lucene's variant (Kamphuis et al., "Which BM25 do you mean?", ECIR 2020), k1 = 1
 
 from array import array
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -163,11 +164,11 @@ class Terms:
 
     def passage_terms(self, row: int) -> list[str]:
         """List the terms of a passage, in order."""
-        return self._named(self.passages, row)
+        return self._named(self.passages, row, row + 1)[0]
 
-    def sentence_terms(self, row: int) -> list[str]:
-        """List the terms of a sentence, in order."""
-        return self._named(self.sentences, row)
+    def sentence_terms(self, first: int, last: int) -> list[list[str]]:
+        """List the terms of each of the sentences from the first to before the last, in order."""
+        return self._named(self.sentences, first, last)
 
     def rarity(self, term: str) -> float:
         """Return a term's inverse document frequency among passages; a term in none is the rarest."""
@@ -175,9 +176,10 @@ class Terms:
         frequency = 0 if number is None else len(self._frequencies.postings(number)[0])
         return self._rarity(len(self.passages), frequency)
 
-    def _named(self, some: TermRows, row: int) -> list[str]:
-        numbers = some.numbers[some.starts[row] : some.starts[row + 1]]
-        return [*map(self._vocabulary.terms.__getitem__, numbers.tolist())]
+    def _named(self, some: TermRows, first: int, last: int) -> list[list[str]]:
+        starts = some.starts[first : last + 1].tolist()
+        named = [*map(self._vocabulary.terms.__getitem__, some.numbers[starts[0] : starts[-1]].tolist())]
+        return [named[start - starts[0] : end - starts[0]] for start, end in pairwise(starts)]
 
     @staticmethod
     def _rarity(rows: int, frequency: int) -> float:
@@ -190,7 +192,8 @@ class TermsWriter:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._folder = folder
-        self._vocabulary: dict[str, int] = {}
+        self._vocabulary: defaultdict[str, int] = defaultdict()
+        self._vocabulary.default_factory = self._vocabulary.__len__  # every new term gets the next number
         self._passages, self._sentences = (_RowsWriter(folder, name) for name in ROWS_FILES)
 
     def add(self, passages: Sequence[Sequence[str]], sentences: Sequence[Sequence[Sequence[str]]]) -> None:
@@ -214,8 +217,7 @@ class TermsWriter:
         _write_pairs(self._folder, passages, len(self._vocabulary))
 
     def _numbered(self, terms: Sequence[str]) -> list[int]:
-        vocabulary = self._vocabulary
-        return [vocabulary.setdefault(term, len(vocabulary)) for term in terms]
+        return [*map(self._vocabulary.__getitem__, terms)]
 
 
 def spans(starts: Starts, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Starts]:

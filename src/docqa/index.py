@@ -205,8 +205,7 @@ class StoredTerms:
 
     def terms(self, row: int) -> tuple[list[str], list[list[str]]]:
         """List the terms of one row, and those of each of its sentences, as they were added."""
-        passage = self._terms.passage_terms(row)
-        return passage, [self._terms.sentence_terms(place) for place in range(*self._starts[row : row + 2].tolist())]
+        return self._terms.passage_terms(row), self._terms.sentence_terms(*self._starts[row : row + 2].tolist())
 
 
 class Index(StoredEmbeddings):

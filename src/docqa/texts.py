@@ -112,7 +112,8 @@ class Texts:
         ]
         last_page = max((page.page for page in document.pages), default=0)
         counted = (json.dumps(_last_headings(passages)), len(passages), last_page)
-        self._insert(row, columns, (document.path, document.title, *counted, document.author, document.date))
+        listed = (document.path, document.title, *counted, document.author, document.date)
+        self._insert((_checksum(row), *row), columns, (_checksum(listed), *listed))
 
     def copy(self, other: "Texts", path: str) -> list[int]:
         """Append a document and its passages as another generation has them, and list their rows there.
@@ -121,10 +122,12 @@ class Texts:
             CorruptIndexError: they are damaged.
         """
         with other._sound():
-            document = _checked(*other._fetch(f"{DOCUMENT} WHERE path = ?", path)[0])
+            document = other._fetch(f"{DOCUMENT} WHERE path = ?", path)[0]
+            listed = other._fetch(f"{LISTING} WHERE path = ?", path)[0]
+            for row in (document, listed):
+                _checked(*row)
             rows = other._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE d.path = ? ORDER BY p.row", path)
             passages = [_checked(*row) for row in rows]
-            listed = _checked(*other._fetch(f"{LISTING} WHERE path = ?", path)[0])
         self._insert(document, [passage[3:] for passage in passages], listed)
         return [row for row, *_ in passages]
 
@@ -208,9 +211,10 @@ class Texts:
     def _insert(
         self, document: tuple[object, ...], passages: Sequence[tuple[object, ...]], listed: tuple[object, ...]
     ) -> None:
-        path, _, title, *_ = document
-        insert = f"INSERT INTO documents ({OF_DOCUMENT}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        number = self._connection.execute(insert, (*document, _checksum(document))).lastrowid
+        """Insert rows: a document's and its entry in the listing after their checksums, its passages' without."""
+        _, path, _, title, *_ = document
+        insert = f"INSERT INTO documents (checksum, {OF_DOCUMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        number = self._connection.execute(insert, document).lastrowid
         self._connection.executemany(
             f"INSERT INTO passages (row, document, {OF_PASSAGE}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -219,8 +223,8 @@ class Texts:
             ],
         )
         self._added += len(passages)
-        insert = f"INSERT INTO listing ({OF_LISTING}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        self._connection.execute(insert, (*listed, _checksum(listed)))
+        insert = f"INSERT INTO listing (checksum, {OF_LISTING}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._connection.execute(insert, listed)
 
     def _fetch(self, query: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         with self._lock:
