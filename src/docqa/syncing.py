@@ -98,27 +98,17 @@ def sync(
     """
     started = time.perf_counter()
     corpus, embeddings = Path(corpus_dir), Path(embeddings_dir)
-    if embeddings.resolve().is_relative_to(corpus.resolve()):
-        raise StoreError(f"the index cannot be within the documents' folder '{corpus}'; choose another for it")
-    check_corpus(corpus)  # a mistyped folder leaves no trace of a store
+    _check_folders(corpus, embeddings)
     with write_lock(embeddings):
         manifest = _read_known(embeddings)
-        listing = list_corpus(corpus, SUFFIXES, manifest.documents if manifest else {})
-        listing = _leave(listing, manifest.documents if manifest else {}, leave)
+        listing = _list(corpus, manifest.documents if manifest else {}, leave)
         if not listing.files and not (force and manifest):
             raise EmptyCorpusError(corpus, len(manifest.documents) if manifest else 0)
         model, divided = _settings(embeddings, manifest)
         embedder = embedder or SentenceTransformerEmbedder(model)
         plan = _plan(listing, manifest, embedder, chunking or divided, force=force)
-        if plan.is_done and plan.known and _is_sound(embeddings, plan.known):
-            _note_times(embeddings, plan.known, listing)
-            tidy(embeddings)
-            report = SyncReport(plan.diff, plan.known.skipped, plan.known.passages, 0, 0.0)
-        else:
-            report = _carry_out(plan, corpus, embeddings, progress)
-    known, touched = set(manifest.skipped if manifest else ()), {*plan.diff.added, *plan.diff.changed}
-    newly_skipped = tuple(one for one in report.skipped if one not in known or one.path in touched)
-    return replace(report, newly_skipped=newly_skipped, seconds=time.perf_counter() - started)
+        report = _leave_as_it_is(plan, embeddings) or _carry_out(plan, corpus, embeddings, progress)
+    return replace(report, newly_skipped=_newly_skipped(plan, report), seconds=time.perf_counter() - started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +136,16 @@ class _Plan:
         return tuple(sorted([*self.listing.skipped, *refused], key=_path)) == self.known.skipped
 
 
-def _leave(listing: Listing, known: Mapping[str, FileState], paths: Collection[str]) -> Listing:
-    """Show some files as they are known, or not at all."""
+def _check_folders(corpus_dir: Path, embeddings_dir: Path) -> None:
+    """Check both folders before anything is written: a mistyped one leaves no trace of a store."""
+    if embeddings_dir.resolve().is_relative_to(corpus_dir.resolve()):
+        raise StoreError(f"the index cannot be within the documents' folder '{corpus_dir}'; choose another for it")
+    check_corpus(corpus_dir)
+
+
+def _list(corpus_dir: Path, known: Mapping[str, FileState], paths: Collection[str]) -> Listing:
+    """List a corpus, and show some of its files as they are known, or not at all."""
+    listing = list_corpus(corpus_dir, SUFFIXES, known)
     files = {path: state for path, state in listing.files.items() if path not in paths}
     left = {path: known[path] for path in paths if path in known}
     skipped = tuple(one for one in listing.skipped if one.path not in paths)
@@ -209,6 +207,15 @@ def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
         removed=tuple(path for path in sorted(known) if path not in digests),
         unchanged=tuple(path for path, digest in digests.items() if known.get(path) == digest),
     )
+
+
+def _leave_as_it_is(plan: _Plan, embeddings_dir: Path) -> SyncReport | None:
+    """Report of a store that agrees with the corpus already and is sound; nothing of any other."""
+    if not (plan.is_done and plan.known and _is_sound(embeddings_dir, plan.known)):
+        return None
+    _note_times(embeddings_dir, plan.known, plan.listing)
+    tidy(embeddings_dir)
+    return SyncReport(plan.diff, plan.known.skipped, plan.known.passages, 0, 0.0)
 
 
 def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Progress | None) -> SyncReport:
@@ -348,6 +355,12 @@ def _final_diff(found: CorpusDiff, manifest: Manifest) -> CorpusDiff:
         removed=tuple(sorted([*found.removed, *(path for path in stored if path not in manifest.documents)])),
         unchanged=tuple(path for path in found.unchanged if path in manifest.documents),
     )
+
+
+def _newly_skipped(plan: _Plan, report: SyncReport) -> tuple[SkippedDocument, ...]:
+    """List what was not said before, or is said of a file that is new."""
+    known, touched = set(plan.known.skipped if plan.known else ()), {*plan.diff.added, *plan.diff.changed}
+    return tuple(one for one in report.skipped if one not in known or one.path in touched)
 
 
 def _path(skipped: SkippedDocument) -> str:
