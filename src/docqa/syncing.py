@@ -318,11 +318,11 @@ def _write_texts(
 
 
 def _manifest(plan: _Plan, stored: Sources | None, reading: _Reading, dimension: int) -> Manifest:
-    before = stored.manifest if stored else None
+    before, read = stored.manifest if stored else None, set(plan.read)
     still_refused = {
         path: digest
         for path, digest in (before.refused if before else {}).items()
-        if path in plan.listing.files and plan.listing.files[path].digest == digest and path not in plan.read
+        if path in plan.listing.files and plan.listing.files[path].digest == digest and path not in read
     }
     said_before = {*still_refused, *plan.keep}
     known = [skipped for skipped in (before.skipped if before else ()) if skipped.path in said_before]
