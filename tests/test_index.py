@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from docqa import PassageEmbeddings
-from docqa.index import CANDIDATES, Candidates, Index, IndexWriter, Signal
+from docqa.index import CANDIDATES, Candidates, Index, IndexWriter, Signal, StoredTerms
 from docqa.types import TokenEmbeddings
 
 DIMENSION = 16
@@ -184,6 +184,27 @@ def test_an_index_holds_the_same_bits_and_written_again_finds_the_same(passages:
     again.finish()
     for terms in ({}, {1.0: ["bee"]}, {1.0: ["honey", "honey", "мост"], 0.2: ["bee", "cake"]}, {1.0: ["unknown"]}):
         assert_same(Index.read(tmp_path).search(parts.query, terms, 5), index.search(parts.query, terms, 5))
+
+
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_the_embeddings_of_rows_that_follow_one_another_are_read_together(count: int) -> None:
+    index = Parts(9).build()
+    one_by_one, together = (
+        PassageEmbeddings.join([index.embeddings(2 + i) for i in range(count)]),
+        index.embeddings(2, count),
+    )
+    assert_array_equal(together.passages, one_by_one.passages)
+    assert_array_equal(together.sentences, one_by_one.sentences)
+    assert_array_equal(together.tokens.ids, one_by_one.tokens.ids)
+    assert_array_equal(together.tokens.rows, one_by_one.tokens.rows)
+    assert_array_equal(together.token_counts, one_by_one.token_counts)
+
+
+def test_stored_terms_are_those_that_were_added(tmp_path: Path) -> None:
+    parts = Parts(7)
+    parts.write(tmp_path)
+    stored = StoredTerms.read(tmp_path)
+    assert [stored.terms(row) for row in range(7)] == [*zip(parts.terms, parts.sentence_terms, strict=True)]
 
 
 def test_embeddings_are_rounded_once(tmp_path: Path) -> None:

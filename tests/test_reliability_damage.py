@@ -11,9 +11,8 @@ import pytest
 
 import docqa
 from conftest import BEES, BRIDGE, CAKE, FakeEmbedder, Figures, write_corpus
-from docqa import store as store_module
 from docqa.durable import DAMAGED_FILE
-from docqa.store import read_manifest, verify
+from docqa.store import checking, read_manifest, verify
 
 pytestmark = pytest.mark.reliability
 
@@ -119,6 +118,6 @@ def test_a_damaged_file(documents: Path, quick: Path, soak: bool, figures: Figur
 
 def unchecked(store: Path, texts: list[str]) -> str:
     """Ask a store as if it were too large for its files to be compared on opening."""
-    store_module.CHECKED_ON_OPENING = 0  # in a process that ends after this
+    checking.CHECKED_ON_OPENING = 0  # in a process that ends after this
     with np.errstate(all="ignore"):  # a number that is too large is worth a warning to no one but a test
         return answered(store, texts)

@@ -18,11 +18,11 @@ import pytest
 import docqa
 from conftest import FakeEmbedder
 from docqa import durable, syncing
-from docqa import store as store_module
 from docqa.durable import DAMAGED_FILE
 from docqa.index import StoredEmbeddings
 from docqa.store import (
     TEXTS_FILE,
+    checking,
     commit,
     new_generation,
     open_generation,
@@ -96,7 +96,7 @@ def test_damage_to_any_file_is_found_on_opening(synced: Path, fake: FakeEmbedder
 def test_damage_to_a_large_store_is_found_by_verifying_it_and_mended_by_a_sync(
     synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "CHECKED_ON_OPENING", 0)
+    monkeypatch.setattr(checking, "CHECKED_ON_OPENING", 0)
     before = read_manifest(synced)
     for name in before.files:
         path = synced / read_manifest(synced).generation / name
@@ -114,7 +114,7 @@ def test_damage_to_a_large_store_is_found_by_verifying_it_and_mended_by_a_sync(
 def test_no_damage_to_the_index_of_a_large_store_makes_up_a_quote_or_ends_in_a_traceback(
     synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "CHECKED_ON_OPENING", 0)
+    monkeypatch.setattr(checking, "CHECKED_ON_OPENING", 0)
     texts = [path.read_text() for path in corpus.rglob("*") if path.is_file()]
     generation = synced / read_manifest(synced).generation
     outcomes: set[bool] = set()
@@ -137,7 +137,7 @@ def test_no_damage_to_the_index_of_a_large_store_makes_up_a_quote_or_ends_in_a_t
 def test_no_damage_to_the_texts_of_a_large_store_changes_a_word_or_ends_in_a_traceback(
     synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "CHECKED_ON_OPENING", 0)
+    monkeypatch.setattr(checking, "CHECKED_ON_OPENING", 0)
     generation = synced / read_manifest(synced).generation
 
     def answers() -> list[object]:
@@ -429,10 +429,40 @@ def test_a_rollback_that_is_cut_off_is_done_or_not(twice: Path, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(durable, "flush", refuse)
-        with pytest.raises(docqa.StoreError, match="Input/output error"):
+        with pytest.raises(docqa.StoreError, match="the new index is in place .*Input/output error; check the disk"):
             roll_back(twice)
     assert (read_manifest(twice), read_previous(twice)) == (previous, current)
     assert {path.name for path in twice.glob("generation-*")} == {one.generation for one in (current, previous) if one}
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_switch_that_may_not_last_is_said_and_leaves_both_indexes_whole(
+    removed: bool, synced: Path, corpus: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, manifest = read_manifest(synced), (synced / "manifest.json").read_bytes()
+    (corpus / "new.txt").write_text("Something new.")
+    if removed:
+        (corpus / "bridge.txt").unlink()
+    flush = durable.flush
+
+    def refuse(path: Path) -> None:
+        if path == synced:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        flush(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "flush", refuse)
+        said = f"the new index is in place in '{synced}', but a power cut could bring the previous one back"
+        with pytest.raises(docqa.StoreError, match=f"{said}: Input/output error; check the disk"):
+            docqa.sync(corpus, synced, embedder=fake)
+    after = verify(synced)
+    assert "new.txt" in after.documents
+    (synced / "manifest.json").write_bytes(manifest)  # what the power cut brings back
+    assert verify(synced) == before
+    assert docqa.sync(corpus, synced, embedder=fake).diff.added == ("new.txt",)
+    assert {path.name for path in synced.glob("generation-*")} == {
+        one.generation for one in (read_manifest(synced), read_previous(synced)) if one
+    }
 
 
 def test_what_an_older_version_kept_is_removed(synced: Path, corpus: Path, fake: FakeEmbedder) -> None:

@@ -13,11 +13,20 @@ from hypothesis import strategies as st
 
 import docqa
 from conftest import BEES, BRIDGE, CAKE, FakeEmbedder, write_corpus
-from docqa import Chunking, CorpusDiff, PassageEmbeddings, SentenceTransformerEmbedder, SkippedDocument, isolation
+from docqa import (
+    Chunking,
+    CorpusDiff,
+    PassageEmbeddings,
+    SentenceTransformerEmbedder,
+    SkippedDocument,
+    building,
+    isolation,
+)
 from docqa.corpus import read_bytes
 from docqa.durable import note_damage
 from docqa.reading import read_document
 from docqa.store import open_generation, read_manifest, read_previous, roll_back, write_lock
+from docqa.terms import index_terms
 
 ALL = ("bridge.txt", "cake.md", "notes/bees.md")
 CAKE_TEXT = "A sponge cake needs eggs, sugar and flour. It bakes for forty minutes.\n\nBread needs yeast."
@@ -86,6 +95,27 @@ def test_one_edited_document_of_fifty_is_embedded_alone(tmp_path: Path, store: P
         if path != "17.txt":
             assert after.index.embeddings(row).passages.tobytes() == kept[path].passages.tobytes()
             assert after.index.embeddings(row).sentences.tobytes() == kept[path].sentences.tobytes()
+
+
+def test_the_terms_of_what_is_kept_are_copied_unless_the_index_is_damaged(
+    corpus: Path, store: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extracted: list[str] = []
+
+    def extract(passage: docqa.Passage) -> list[str]:
+        extracted.append(passage.document)
+        return index_terms(passage)
+
+    docqa.sync(corpus, store, embedder=fake)
+    monkeypatch.setattr(building, "index_terms", extract)
+    (corpus / "cake.md").write_text("A cake needs mangroves and honey.")
+    docqa.sync(corpus, store, embedder=fake)
+    assert extracted == ["cake.md"]
+    extracted.clear()
+    (store / read_manifest(store).generation / "terms/pairs.npy").unlink()
+    (corpus / "cake.md").write_text("A cake needs nothing.")
+    docqa.sync(corpus, store, embedder=fake)
+    assert extracted == ["bridge.txt", "cake.md", "notes/bees.md", "notes/bees.md"]
 
 
 def test_an_edit_embeds_only_the_passages_it_touches(corpus: Path, store: Path, fake: FakeEmbedder) -> None:

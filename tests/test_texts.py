@@ -100,7 +100,8 @@ def test_a_copied_document_equals_an_added_one(tmp_path: Path) -> None:
     source = write(tmp_path / "source.sqlite", [document("x.md"), *map(document, ODD)])
     with Texts.create(tmp_path / "copied.sqlite") as copied:
         for path in ODD:
-            copied.copy(source, path)
+            rows = copied.copy(source, path)
+            assert [source.passage(row).document for row in rows] == [path] * len(passages(document(path)))
     added = write(tmp_path / "added.sqlite", list(map(document, ODD)))
     texts = Texts.open(tmp_path / "copied.sqlite")
     assert texts.documents() == added.documents()

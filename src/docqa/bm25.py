@@ -10,8 +10,10 @@ Lucene's variant (Kamphuis et al., "Which BM25 do you mean?", ECIR 2020), k1 = 1
 
 from array import array
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -160,11 +162,24 @@ class Terms:
             scores += np.float32(weight * rarity) * _saturate(some.count_pair(first, second), norms)
         return scores
 
+    def passage_terms(self, row: int) -> list[str]:
+        """List the terms of a passage, in order."""
+        return self._named(self.passages, row, row + 1)[0]
+
+    def sentence_terms(self, first: int, last: int) -> list[list[str]]:
+        """List the terms of each of the sentences from the first to before the last, in order."""
+        return self._named(self.sentences, first, last)
+
     def rarity(self, term: str) -> float:
         """Return a term's inverse document frequency among passages; a term in none is the rarest."""
         number = self._vocabulary.number(term)
         frequency = 0 if number is None else len(self._frequencies.postings(number)[0])
         return self._rarity(len(self.passages), frequency)
+
+    def _named(self, some: TermRows, first: int, last: int) -> list[list[str]]:
+        starts = some.starts[first : last + 1].tolist()
+        named = [*map(self._vocabulary.terms.__getitem__, some.numbers[starts[0] : starts[-1]].tolist())]
+        return [named[start - starts[0] : end - starts[0]] for start, end in pairwise(starts)]
 
     @staticmethod
     def _rarity(rows: int, frequency: int) -> float:
@@ -177,7 +192,8 @@ class TermsWriter:
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._folder = folder
-        self._vocabulary: dict[str, int] = {}
+        self._vocabulary: defaultdict[str, int] = defaultdict()
+        self._vocabulary.default_factory = self._vocabulary.__len__  # every new term gets the next number
         self._passages, self._sentences = (_RowsWriter(folder, name) for name in ROWS_FILES)
 
     def add(self, passages: Sequence[Sequence[str]], sentences: Sequence[Sequence[Sequence[str]]]) -> None:
@@ -201,8 +217,7 @@ class TermsWriter:
         _write_pairs(self._folder, passages, len(self._vocabulary))
 
     def _numbered(self, terms: Sequence[str]) -> list[int]:
-        vocabulary = self._vocabulary
-        return [vocabulary.setdefault(term, len(vocabulary)) for term in terms]
+        return [*map(self._vocabulary.__getitem__, terms)]
 
 
 def spans(starts: Starts, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Starts]:
@@ -229,6 +244,13 @@ class _Vocabulary:
 
     def __len__(self) -> int:
         return len(self._numbers)
+
+    @cached_property
+    def terms(self) -> list[str]:
+        """All terms by their numbers."""
+        by_number = sorted(zip(self._numbers.tolist(), pairwise(self._starts.tolist()), strict=True))
+        text = self._text.tobytes()
+        return [_decode(text[start:end]) for _, (start, end) in by_number]
 
     def number(self, term: str) -> int | None:
         """Return the number of a term; none if it is in no row."""
@@ -411,6 +433,10 @@ def _paired(some: TermRows, places: Starts) -> tuple[NDArray[np.uint64], Starts]
 
 def _encode(term: str) -> bytes:
     return term.encode("utf-8", "surrogatepass")
+
+
+def _decode(word: bytes) -> str:
+    return word.decode("utf-8", "surrogatepass")
 
 
 def _mean_length(some: TermRows) -> float:

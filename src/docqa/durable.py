@@ -12,6 +12,10 @@ NEW = ".new"
 """How the name of a file ends that is written beside another, to take its place; a crash may leave it."""
 
 
+class UnflushedError(OSError):
+    """A file is in its place, but the system does not say that this is on the disk: a power cut could undo it."""
+
+
 @contextmanager
 def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Write a file beside another and put it in its place when the block ends, whole or not at all.
@@ -21,6 +25,7 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
         mode: who may read and write it, before the user's mask takes from that.
 
     Raises:
+        UnflushedError: it is in its place, but perhaps not for good.
         OSError: it cannot be written; what was there before is still there.
     """
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}{NEW}")
@@ -33,7 +38,10 @@ def replacing(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    flush(path.parent)
+    try:
+        flush(path.parent)
+    except OSError as exc:
+        raise UnflushedError(exc.errno, exc.strerror) from exc
 
 
 def abandoned(path: Path) -> list[Path]:

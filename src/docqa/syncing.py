@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from operator import itemgetter
 from os import PathLike
@@ -98,27 +98,17 @@ def sync(
     """
     started = time.perf_counter()
     corpus, embeddings = Path(corpus_dir), Path(embeddings_dir)
-    if embeddings.resolve().is_relative_to(corpus.resolve()):
-        raise StoreError(f"the index cannot be within the documents' folder '{corpus}'; choose another for it")
-    check_corpus(corpus)  # a mistyped folder leaves no trace of a store
+    _check_folders(corpus, embeddings)
     with write_lock(embeddings):
         manifest = _read_known(embeddings)
-        listing = list_corpus(corpus, SUFFIXES, manifest.documents if manifest else {})
-        listing = _leave(listing, manifest.documents if manifest else {}, leave)
+        listing = _list(corpus, manifest.documents if manifest else {}, leave)
         if not listing.files and not (force and manifest):
             raise EmptyCorpusError(corpus, len(manifest.documents) if manifest else 0)
         model, divided = _settings(embeddings, manifest)
         embedder = embedder or SentenceTransformerEmbedder(model)
         plan = _plan(listing, manifest, embedder, chunking or divided, force=force)
-        if plan.is_done and plan.known and _is_sound(embeddings, plan.known):
-            _note_times(embeddings, plan.known, listing)
-            tidy(embeddings)
-            report = SyncReport(plan.diff, plan.known.skipped, plan.known.passages, 0, 0.0)
-        else:
-            report = _carry_out(plan, corpus, embeddings, progress)
-    known, touched = set(manifest.skipped if manifest else ()), {*plan.diff.added, *plan.diff.changed}
-    newly_skipped = tuple(one for one in report.skipped if one not in known or one.path in touched)
-    return replace(report, newly_skipped=newly_skipped, seconds=time.perf_counter() - started)
+        report = _leave_as_it_is(plan, embeddings) or _carry_out(plan, corpus, embeddings, progress)
+    return replace(report, newly_skipped=_newly_skipped(plan, report), seconds=time.perf_counter() - started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +136,16 @@ class _Plan:
         return tuple(sorted([*self.listing.skipped, *refused], key=_path)) == self.known.skipped
 
 
-def _leave(listing: Listing, known: Mapping[str, FileState], paths: Collection[str]) -> Listing:
-    """Show some files as they are known, or not at all."""
+def _check_folders(corpus_dir: Path, embeddings_dir: Path) -> None:
+    """Check both folders before anything is written: a mistyped one leaves no trace of a store."""
+    if embeddings_dir.resolve().is_relative_to(corpus_dir.resolve()):
+        raise StoreError(f"the index cannot be within the documents' folder '{corpus_dir}'; choose another for it")
+    check_corpus(corpus_dir)
+
+
+def _list(corpus_dir: Path, known: Mapping[str, FileState], paths: Collection[str]) -> Listing:
+    """List a corpus, and show some of its files as they are known, or not at all."""
+    listing = list_corpus(corpus_dir, SUFFIXES, known)
     files = {path: state for path, state in listing.files.items() if path not in paths}
     left = {path: known[path] for path in paths if path in known}
     skipped = tuple(one for one in listing.skipped if one.path not in paths)
@@ -211,9 +209,18 @@ def _compare(listing: Listing, manifest: Manifest) -> CorpusDiff:
     )
 
 
+def _leave_as_it_is(plan: _Plan, embeddings_dir: Path) -> SyncReport | None:
+    """Report of a store that agrees with the corpus already and is sound; nothing of any other."""
+    if not (plan.is_done and plan.known and _is_sound(embeddings_dir, plan.known)):
+        return None
+    _note_times(embeddings_dir, plan.known, plan.listing)
+    tidy(embeddings_dir)
+    return SyncReport(plan.diff, plan.known.skipped, plan.known.passages, 0, 0.0)
+
+
 def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Progress | None) -> SyncReport:
     """Write the texts of a new generation, then its index, embedding what is new, and make it the current one."""
-    from docqa.building import Embedded, write_index  # takes longer to import than to see that nothing is new
+    from docqa.building import Prepared, write_index  # takes longer to import than to see that nothing is new
 
     remove_leftovers(embeddings_dir)
     stored = _open_stored(plan, embeddings_dir)
@@ -223,15 +230,15 @@ def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Pr
     with new_generation(embeddings_dir) as folder:
         with writing(embeddings_dir), Texts.create(folder / TEXTS_FILE) as texts:
             reading = _write_texts(texts, plan, stored, corpus_dir, progress)
-        embedded = Embedded(stored, unfinished)
-        passages, new = write_index(
-            embeddings_dir, folder, embedder=plan.embedder, embedded=embedded, progress=progress
+        prepared = Prepared(stored, unfinished)
+        new = write_index(
+            embeddings_dir, folder, reading.rows, embedder=plan.embedder, prepared=prepared, progress=progress
         )
-    manifest = _manifest(plan, stored, reading, embedded.dimension(plan.embedder), passages)
+    manifest = _manifest(plan, stored, reading, prepared.dimension(plan.embedder))
     diff = _final_diff(plan.diff, manifest)
     is_previous = _is_worth_keeping(plan, stored, embeddings_dir) and not _is_any_gone(plan)
     commit(embeddings_dir, folder, manifest, keep_previous=is_previous)
-    return SyncReport(diff, manifest.skipped, passages, new, 0.0)
+    return SyncReport(diff, manifest.skipped, manifest.passages, new, 0.0)
 
 
 def _is_any_gone(plan: _Plan) -> bool:
@@ -266,13 +273,18 @@ def _is_worth_keeping(plan: _Plan, stored: Sources | None, embeddings_dir: Path)
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What came of the files that were read: the digests of the documents, and what could not be read."""
+    """What came of the files: the digests of the documents that were read, and what could not be read.
 
-    digests: dict[str, str]
-    skipped: list[SkippedDocument]
-    refused: dict[str, str]
+    ``rows`` tells of each passage which row it has in the stored generation, if its document is kept as it is.
+    """
 
-    def note_document(self, document: Document) -> None:
+    digests: dict[str, str] = field(default_factory=dict)
+    skipped: list[SkippedDocument] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    rows: list[int | None] = field(default_factory=list)
+
+    def note_document(self, document: Document, passages: int) -> None:
+        self.rows.extend([None] * passages)
         self.digests[document.path] = document.digest
         if document.unread:
             self.skipped.append(SkippedDocument(document.path, document.unread, in_part=True))
@@ -289,7 +301,7 @@ def _write_texts(
     """Write all documents and their passages in the order of their paths, read one by one or copied."""
     from docqa.preparing import read_and_divide
 
-    reading = _Reading({}, [], {})
+    reading = _Reading()
     outcomes = read_and_divide(corpus_dir, plan.read, embedder=plan.embedder, chunking=plan.chunking, progress=progress)
     with closing(outcomes):
         read = zip(plan.read, outcomes, strict=True)
@@ -297,20 +309,20 @@ def _write_texts(
         for path, outcome in merge(read, kept, key=itemgetter(0)):
             if isinstance(outcome, tuple):
                 texts.add(*outcome)
-                reading.note_document(outcome[0])
+                reading.note_document(outcome[0], len(outcome[1]))
             elif outcome:
                 reading.note_unread(path, outcome)
             elif stored:
-                texts.copy(stored.texts, path)
+                reading.rows.extend(texts.copy(stored.texts, path))
     return reading
 
 
-def _manifest(plan: _Plan, stored: Sources | None, reading: _Reading, dimension: int, passages: int) -> Manifest:
-    before = stored.manifest if stored else None
+def _manifest(plan: _Plan, stored: Sources | None, reading: _Reading, dimension: int) -> Manifest:
+    before, read = stored.manifest if stored else None, set(plan.read)
     still_refused = {
         path: digest
         for path, digest in (before.refused if before else {}).items()
-        if path in plan.listing.files and plan.listing.files[path].digest == digest and path not in plan.read
+        if path in plan.listing.files and plan.listing.files[path].digest == digest and path not in read
     }
     said_before = {*still_refused, *plan.keep}
     known = [skipped for skipped in (before.skipped if before else ()) if skipped.path in said_before]
@@ -323,7 +335,7 @@ def _manifest(plan: _Plan, stored: Sources | None, reading: _Reading, dimension:
         documents={path: _file_state(plan, reading, path) for path in sorted([*plan.keep, *reading.digests])},
         refused=dict(sorted((still_refused | reading.refused).items())),
         skipped=tuple(sorted([*plan.listing.skipped, *reading.skipped, *known], key=_path)),
-        passages=passages,
+        passages=len(reading.rows),
     )
 
 
@@ -343,6 +355,12 @@ def _final_diff(found: CorpusDiff, manifest: Manifest) -> CorpusDiff:
         removed=tuple(sorted([*found.removed, *(path for path in stored if path not in manifest.documents)])),
         unchanged=tuple(path for path in found.unchanged if path in manifest.documents),
     )
+
+
+def _newly_skipped(plan: _Plan, report: SyncReport) -> tuple[SkippedDocument, ...]:
+    """List what was not said before, or is said of a file that is new."""
+    known, touched = set(plan.known.skipped if plan.known else ()), {*plan.diff.added, *plan.diff.changed}
+    return tuple(one for one in report.skipped if one not in known or one.path in touched)
 
 
 def _path(skipped: SkippedDocument) -> str:

@@ -61,6 +61,7 @@ class Texts:
         self._connection = connection
         self._path = path
         self._lock = threading.Lock()
+        self._added = 0
 
     @classmethod
     @contextmanager
@@ -111,20 +112,24 @@ class Texts:
         ]
         last_page = max((page.page for page in document.pages), default=0)
         counted = (json.dumps(_last_headings(passages)), len(passages), last_page)
-        self._insert(row, columns, (document.path, document.title, *counted, document.author, document.date))
+        listed = (document.path, document.title, *counted, document.author, document.date)
+        self._insert((_checksum(row), *row), columns, (_checksum(listed), *listed))
 
-    def copy(self, other: "Texts", path: str) -> None:
-        """Append a document and its passages as another generation has them.
+    def copy(self, other: "Texts", path: str) -> list[int]:
+        """Append a document and its passages as another generation has them, and list their rows there.
 
         Raises:
             CorruptIndexError: they are damaged.
         """
         with other._sound():
-            document = _checked(*other._fetch(f"{DOCUMENT} WHERE path = ?", path)[0])
+            document = other._fetch(f"{DOCUMENT} WHERE path = ?", path)[0]
+            listed = other._fetch(f"{LISTING} WHERE path = ?", path)[0]
+            for row in (document, listed):
+                _checked(*row)
             rows = other._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE d.path = ? ORDER BY p.row", path)
-            passages = [_checked(*row)[3:] for row in rows]
-            listed = _checked(*other._fetch(f"{LISTING} WHERE path = ?", path)[0])
-        self._insert(document, passages, listed)
+            passages = [_checked(*row) for row in rows]
+        self._insert(document, [passage[3:] for passage in passages], listed)
+        return [row for row, *_ in passages]
 
     def passage(self, row: int) -> Passage:
         """Return the passage of a row of the index; see `passages_at` for what is raised."""
@@ -151,18 +156,15 @@ class Texts:
             rows = self._fetch(f"{PASSAGE} {OF_PASSAGES} WHERE p.row BETWEEN ? AND ? ORDER BY p.row", first, last)
             return reduce(_join, (_excerpt(row) for row in rows))[1]
 
-    def batches(self, size: int) -> Iterator[list[tuple[bytes, Passage]]]:
-        """Give all passages by row, so many at a time, with what each embeds (see `passage_key`).
+    def keys(self, first: int, count: int) -> list[bytes]:
+        """List what the passages of so many rows embed (see `passage_key`), from the first on.
 
         Raises:
-            CorruptIndexError: one is damaged.
+            CorruptIndexError: the list is damaged.
         """
-        for first in range(0, len(self), size):
-            with self._sound():
-                some = f"{PASSAGE} {OF_PASSAGES} WHERE p.row BETWEEN ? AND ? ORDER BY p.row"
-                rows = self._fetch(some, first, first + size - 1)
-                batch = [(row[4], _passage(row)) for row in rows]
-            yield batch
+        with self._sound():
+            some = "SELECT key FROM passages WHERE row BETWEEN ? AND ? ORDER BY row"
+            return [key for (key,) in self._fetch(some, first, first + count - 1)]
 
     def distinct_keys(self) -> list[bytes]:
         """List what the passages embed (see `passage_key`), each once.
@@ -209,19 +211,20 @@ class Texts:
     def _insert(
         self, document: tuple[object, ...], passages: Sequence[tuple[object, ...]], listed: tuple[object, ...]
     ) -> None:
-        path, _, title, *_ = document
-        insert = f"INSERT INTO documents ({OF_DOCUMENT}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        number = self._connection.execute(insert, (*document, _checksum(document))).lastrowid
+        """Insert rows: a document's and its entry in the listing after their checksums, its passages' without."""
+        _, path, _, title, *_ = document
+        insert = f"INSERT INTO documents (checksum, {OF_DOCUMENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        number = self._connection.execute(insert, document).lastrowid
         self._connection.executemany(
             f"INSERT INTO passages (row, document, {OF_PASSAGE}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (row, number, *passage, _checksum((row, path, title, *passage)))
-                for row, passage in enumerate(passages, start=len(self))
+                for row, passage in enumerate(passages, start=self._added)
             ],
         )
-
-        insert = f"INSERT INTO listing ({OF_LISTING}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        self._connection.execute(insert, (*listed, _checksum(listed)))
+        self._added += len(passages)
+        insert = f"INSERT INTO listing (checksum, {OF_LISTING}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        self._connection.execute(insert, listed)
 
     def _fetch(self, query: str, *parameters: object) -> list[tuple]:  # type: ignore[type-arg]
         with self._lock:
