@@ -1,6 +1,7 @@
 """Syncing: what is embedded, what is kept, and that an incremental sync equals a fresh one."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -181,7 +182,7 @@ def test_any_history_of_edits_ends_like_a_fresh_sync(edits: list[dict[str, str |
         try:
             docqa.sync(corpus, tmp_path / "store", embedder=FakeEmbedder())
         except docqa.EmptyCorpusError:
-            assert not any(path.is_file() and path.stat().st_size for path in corpus.rglob("*"))
+            assert not any(re.search(r"\w", path.read_text()) for path in corpus.rglob("*") if path.is_file())
             return
         assert not docqa.diff(corpus, tmp_path / "store")
     docqa.sync(corpus, tmp_path / "fresh", embedder=FakeEmbedder())
@@ -320,6 +321,36 @@ def test_an_emptied_corpus_loses_no_index_unless_forced(corpus: Path, store: Pat
     assert (report.passages, report.diff.removed) == (0, ALL)
     answer = docqa.Retriever.open(store, embedder=fake).ask("Anything?")
     assert (answer.hits, answer.quotes, answer.answered, answer.confidence) == ((), (), False, 0.0)
+
+
+def test_documents_that_cannot_be_read_any_more_empty_no_index_unless_forced(
+    corpus: Path, store: Path, fake: FakeEmbedder
+) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    before = contents(store)
+    for path in ALL:
+        (corpus / path).write_bytes(b"")
+    (corpus / "chat.png").touch()
+    kept = r"no documents in .* but files that are skipped \(bridge.txt: the file is empty; .*; 1 more\); .* \(3\), "
+    with pytest.raises(docqa.EmptyCorpusError, match=kept):
+        docqa.sync(corpus, store, embedder=fake)
+    assert contents(store) == before
+    assert docqa.sync(corpus, store, embedder=fake, force=True).diff.removed == ALL
+
+
+def test_a_corpus_of_files_that_docqa_does_not_read_names_them(tmp_path: Path, store: Path, fake: FakeEmbedder) -> None:
+    corpus = write_corpus(tmp_path / "corpus", {"README": "Words.", "chat.png": "x"})
+    with pytest.raises(
+        docqa.EmptyCorpusError, match=r"skipped \(README: .*; chat.png: .*\); copy files that docqa reads"
+    ):
+        docqa.sync(corpus, store, embedder=fake)
+
+
+def test_a_size_beyond_the_models_is_said_to_be_cut(
+    corpus: Path, store: Path, fake: FakeEmbedder, caplog: pytest.LogCaptureFixture
+) -> None:
+    docqa.sync(corpus, store, embedder=fake, chunking=Chunking(100_000, 0))
+    assert caplog.messages == [f"passages of 100000 tokens are cut to {fake.max_tokens}: the model reads no more"]
 
 
 def test_an_index_within_the_corpus_is_refused(corpus: Path, fake: FakeEmbedder) -> None:

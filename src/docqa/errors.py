@@ -3,7 +3,7 @@
     DocqaError                    everything docqa raises on purpose
     ├── CorpusError
     │   ├── CorpusNotFoundError   the corpus folder is missing
-    │   ├── EmptyCorpusError      no document is in it
+    │   ├── EmptyCorpusError      no document is in it, or none that can be read
     │   ├── DocumentReadError     one document cannot be read           .path .reason
     │   └── DocumentEditError     one cannot be added or removed        .path .reason
     ├── EmbeddingError
@@ -26,7 +26,11 @@ not plain from what is the matter.
 """
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+
+NAMED = 3
+"""How many of the files that are skipped a message names."""
 
 
 class DocqaError(Exception):
@@ -50,11 +54,15 @@ class CorpusNotFoundError(CorpusError):
 
 
 class EmptyCorpusError(CorpusError):
-    """No document is in the corpus folder."""
+    """No document is in the corpus folder, or none that can be read."""
 
-    def __init__(self, corpus_dir: Path, indexed: int) -> None:
+    def __init__(self, corpus_dir: Path, indexed: int, skipped: Sequence[str] = ()) -> None:
+        reasons = "; ".join([*skipped[:NAMED], *([f"{len(skipped) - NAMED} more"] if skipped[NAMED:] else [])])
+        no_documents = f"no documents in '{corpus_dir}'" + (
+            f" but files that are skipped ({reasons})" if skipped else ""
+        )
         kept = f"; the index keeps its documents ({indexed}), 'docqa sync --force' would empty it" if indexed else ""
-        super().__init__(f"no documents in '{corpus_dir}'; copy files that docqa reads into it{kept}")
+        super().__init__(f"{no_documents}; copy files that docqa reads into it{kept}")
         self.corpus_dir = corpus_dir
 
 

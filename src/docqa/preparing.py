@@ -1,5 +1,6 @@
 """Preparing: files are read and divided into passages, and passages embedded. What a sync does with what is new."""
 
+import logging
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from docqa.isolation import Unread, read_isolated
 from docqa.matching import compress_tokens
 from docqa.texts import embedded_text
 from docqa.types import Chunking, Document, Passage, PassageEmbeddings, Progress, TokenEmbeddings
+
+logger = logging.getLogger(__name__)
 
 Divided = tuple[Document, list[Passage]]
 
@@ -31,7 +34,10 @@ def read_and_divide(
     with read_isolated(corpus_dir, paths) as outcomes:
         if progress:
             progress(0, len(paths), "reading")
-        within = replace(chunking, size=min(chunking.size, embedder.max_tokens))  # loads the model meanwhile
+        most = embedder.max_tokens  # loads the model meanwhile
+        if chunking.size > most:
+            logger.warning("passages of %d tokens are cut to %d: the model reads no more", chunking.size, most)
+        within = replace(chunking, size=min(chunking.size, most))
         for done, outcome in enumerate(outcomes, 1):
             divided = _divide(outcome, embedder, within) if isinstance(outcome, Document) else outcome
             if progress:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from heapq import merge
@@ -89,7 +89,8 @@ def sync(
 
     Raises:
         CorpusNotFoundError: the corpus folder is missing.
-        EmptyCorpusError: no document is in it, and ``force`` is not set; the store is as before.
+        EmptyCorpusError: no document is in it, or the last one cannot be read any more, and ``force`` is not set; the
+            store is as before.
         IndexMismatchError: the embedder is another than the store's, and ``force`` is not set.
         StoreLockedError: another sync is writing.
         ModelNotFoundError: the model cannot be loaded.
@@ -103,7 +104,7 @@ def sync(
         manifest = _read_known(embeddings)
         listing = _list(corpus, manifest.documents if manifest else {}, leave)
         if not listing.files and not (force and manifest):
-            raise EmptyCorpusError(corpus, len(manifest.documents) if manifest else 0)
+            raise _is_empty(corpus, manifest, listing.skipped)
         model, divided = _settings(embeddings, manifest)
         embedder = embedder or SentenceTransformerEmbedder(model)
         plan = _plan(listing, manifest, embedder, chunking or divided, force=force)
@@ -230,6 +231,8 @@ def _carry_out(plan: _Plan, corpus_dir: Path, embeddings_dir: Path, progress: Pr
     with new_generation(embeddings_dir) as folder:
         with writing(embeddings_dir), Texts.create(folder / TEXTS_FILE) as texts:
             reading = _write_texts(texts, plan, stored, corpus_dir, progress)
+            if plan.known and plan.known.documents and not (plan.anew or plan.keep or reading.digests):
+                raise _is_empty(corpus_dir, plan.known, [*plan.listing.skipped, *reading.skipped])
         prepared = Prepared(stored, unfinished)
         new = write_index(
             embeddings_dir, folder, reading.rows, embedder=plan.embedder, prepared=prepared, progress=progress
@@ -361,6 +364,11 @@ def _newly_skipped(plan: _Plan, report: SyncReport) -> tuple[SkippedDocument, ..
     """List what was not said before, or is said of a file that is new."""
     known, touched = set(plan.known.skipped if plan.known else ()), {*plan.diff.added, *plan.diff.changed}
     return tuple(one for one in report.skipped if one not in known or one.path in touched)
+
+
+def _is_empty(corpus_dir: Path, known: Manifest | None, skipped: Iterable[SkippedDocument]) -> EmptyCorpusError:
+    reasons = [f"{one.path}: {one.reason}" for one in sorted(skipped, key=_path)]
+    return EmptyCorpusError(corpus_dir, len(known.documents) if known else 0, reasons)
 
 
 def _path(skipped: SkippedDocument) -> str:
