@@ -21,6 +21,7 @@ from docqa.framing import (
     drop_repeated,
     frame,
     keep_whole,
+    value_sentences,
 )
 from docqa.types import Passage, Span
 
@@ -56,9 +57,10 @@ def compare(
         smoothing[i, max(i - 1, 0)] += NEIGHBOUR_WEIGHT
         smoothing[i, min(i + 1, m - 1)] += NEIGHBOUR_WEIGHT
     alone = np.linalg.solve(smoothing, np.array(values) - max(values))
+    whole = passage(first, m, document=document, headings=headings)
     return Comparison(
+        lambda _: whole,
         row,
-        passage(first, m, document=document, headings=headings),
         max(values),
         0.5,
         np.array(sizes or [1] * m),
@@ -66,6 +68,10 @@ def compare(
         np.asarray(10 * alone, np.float32),
         np.zeros((m, 1), np.float32),
     )
+
+
+def values_of(comparison: Comparison) -> np.ndarray:
+    return value_sentences([comparison], WEIGHTS)
 
 
 def found(runs: Iterable[Run]) -> Found:
@@ -81,7 +87,7 @@ def numbers(run: Run) -> list[int]:
 
 
 def framed(*comparisons: Comparison, most: int = MOST) -> list[list[int]]:
-    return [numbers(run) for run in frame(comparisons, WEIGHTS, most)]
+    return [numbers(run) for run in frame(comparisons, WEIGHTS, most, overlap=2)]
 
 
 # the value of a sentence
@@ -89,8 +95,8 @@ def framed(*comparisons: Comparison, most: int = MOST) -> list[list[int]]:
 
 def test_a_sentence_is_worth_its_cosine_its_terms_its_matches_and_a_little_of_its_neighbours() -> None:
     comparison = Comparison(
+        lambda _: passage(0, 3),
         0,
-        passage(0, 3),
         10.0,
         0.5,
         np.ones(3, np.int64),
@@ -99,18 +105,17 @@ def test_a_sentence_is_worth_its_cosine_its_terms_its_matches_and_a_little_of_it
         np.array([[0, 0], [0, 0], [1, 1 / 3]], np.float32),
     )
     # alone 6, 1 and 8 * (0.25 * 1 + 0.75 / 3) = 4; with their neighbours 5.25, 2.2 and 3.55
-    values = comparison.values(np.array([0.25, 0.75], np.float32))
-    assert_allclose(values, [10, 6.95, 8.3], rtol=1e-6)
+    assert_allclose(value_sentences([comparison], np.array([0.25, 0.75], np.float32)), [10, 6.95, 8.3], rtol=1e-6)
 
 
 @pytest.mark.parametrize("values", [[3.0], [-2.5, 4.0], [10.0, 9.0, 3.0, 8.0, 1.0]])
 def test_the_values_that_the_tests_ask_for(values: list[float]) -> None:
-    assert_allclose(compare(0, 0, values).values(WEIGHTS), values, atol=1e-5)
+    assert_allclose(values_of(compare(0, 0, values)), values, atol=1e-5)
 
 
 @given(SEEDS, st.integers(1, 9), st.floats(-30, 30))
 def test_the_best_sentence_is_worth_exactly_its_passage(seed: int, m: int, score: float) -> None:
-    assert made(seed, 0, passage(0, m), score).values(WEIGHTS).max() == score
+    assert values_of(made(seed, 0, passage(0, m), score)).max() == score
 
 
 # one passage
@@ -145,7 +150,7 @@ def test_a_run_starts_from_the_best_and_grows_over_what_is_nearly_as_good(
 
 
 def test_a_run_knows_its_best_sentence_and_what_it_is_worth() -> None:
-    best, rest = frame([compare(4, 30, [7, 10, 1, 1, 1, OWN], sizes=[3, 4, 5, 6, 7, 8])], WEIGHTS, MOST)
+    best, rest = frame([compare(4, 30, [7, 10, 1, 1, 1, OWN], sizes=[3, 4, 5, 6, 7, 8])], WEIGHTS, MOST, overlap=2)
     assert (best.best.number, best.best.span, best.best.value) == (1, Span(310, 319), pytest.approx(10))
     assert [(one.number, one.size) for one in best.sentences] == [(0, 3), (1, 4)]
     assert [one.value for one in best.sentences] == pytest.approx([7, 10], abs=1e-5)
@@ -189,7 +194,7 @@ def test_a_run_reaches_over_neighbouring_passages() -> None:
 )
 def test_a_run_stays_within_its_document_and_section(row: int, document: str, headings: tuple[str, ...]) -> None:
     one = compare(6, 0, [1, 9], headings=("A",))
-    runs = frame([one, compare(row, 2, [10, 2], document=document, headings=headings)], WEIGHTS, MOST)
+    runs = frame([one, compare(row, 2, [10, 2], document=document, headings=headings)], WEIGHTS, MOST, overlap=2)
     assert found(runs) == [(document, [2]), ("a.md", [1])]
 
 
@@ -205,17 +210,17 @@ def test_every_passage_has_a_run_but_one_that_others_have_reached_over() -> None
 
 def test_a_sentence_that_passages_share_is_in_one_run_where_it_is_worth_most() -> None:
     earlier, later = compare(0, 0, [8, 9, 4]), compare(1, 2, [10, 7, 2])
-    (run,) = frame([later, earlier], WEIGHTS, MOST)
+    (run,) = frame([later, earlier], WEIGHTS, MOST, overlap=2)
     assert numbers(run) == [0, 1, 2, 3]
     assert [one.comparison.row for one in run.sentences] == [0, 0, 1, 1]
     assert [one.value for one in run.sentences] == pytest.approx([8, 9, 10, 7], abs=1e-5)
-    (run,) = frame([later, compare(0, 0, [8, 9, 11])], WEIGHTS, MOST)
+    (run,) = frame([later, compare(0, 0, [8, 9, 11])], WEIGHTS, MOST, overlap=2)
     assert [(one.comparison.row, one.span.start // 10) for one in run.sentences] == [(0, 0), (0, 1), (0, 2), (1, 3)]
 
 
 def test_equals_are_in_the_order_of_the_index() -> None:
     comparisons = [compare(row, 10 * row, [5], document=f"{row}.md") for row in (4, 2, 0, 8, 6)]
-    assert [document for document, _ in found(frame(comparisons, WEIGHTS, MOST))] == [
+    assert [document for document, _ in found(frame(comparisons, WEIGHTS, MOST, overlap=2))] == [
         f"{row}.md" for row in (0, 2, 4, 6, 8)
     ]
 
@@ -226,8 +231,8 @@ def test_equals_are_in_the_order_of_the_index() -> None:
 def made(seed: int, row: int, passage: Passage, score: float) -> Comparison:
     random, m = np.random.default_rng(seed), len(passage.sentences)
     return Comparison(
+        lambda _: passage,
         row,
-        passage,
         score,
         0.5,
         random.integers(0, 9, m),
@@ -267,7 +272,7 @@ MOSTS = st.sampled_from([1, 8, 20, MOST])
 @settings(deadline=None, max_examples=300)
 @given(ANY, MOSTS)
 def test_runs_are_apart_whole_and_small_enough(comparisons: list[Comparison], most: int) -> None:
-    runs = list(frame(comparisons, WEIGHTS, most))
+    runs = list(frame(comparisons, WEIGHTS, most, overlap=2))
     everywhere = [(of(run).document, number) for run in runs for number in numbers(run)]
     assert len(everywhere) == len(set(everywhere))
     for run in runs:
@@ -280,27 +285,27 @@ def test_runs_are_apart_whole_and_small_enough(comparisons: list[Comparison], mo
 @settings(deadline=None, max_examples=300)
 @given(ANY, MOSTS)
 def test_runs_hold_what_is_good_best_first(comparisons: list[Comparison], most: int) -> None:
-    runs = list(frame(comparisons, WEIGHTS, most))
+    runs = list(frame(comparisons, WEIGHTS, most, overlap=2))
     values = [run.best.value for run in runs]
     assert values == sorted(values, reverse=True)
-    assert values[0] == max(comparison.values(WEIGHTS).max() for comparison in comparisons)
+    assert values[0] == max(values_of(comparison).max() for comparison in comparisons)
     for run in runs:
         assert run.best in run.sentences
         assert run.best.value == max(one.value for one in run.sentences)
         good = [one is run.best or one.value >= values[0] - REACH for one in run.sentences]
         assert good[0] and good[-1]
         assert all(len(list(weak)) <= BRIDGED for is_good, weak in groupby(good) if not is_good)
-        own = run.best.comparison.values(WEIGHTS)
+        own = values_of(run.best.comparison)
         assert run.best.value >= values[0] - REMAINDER or run.best.value == own.max()
 
 
 @settings(deadline=None, max_examples=300)
 @given(comparisons(), MOSTS)
 def test_the_best_sentence_of_every_passage_is_in_a_run(comparisons: list[Comparison], most: int) -> None:
-    runs = list(frame(comparisons, WEIGHTS, most))
+    runs = list(frame(comparisons, WEIGHTS, most, overlap=2))
     everywhere = {(one.comparison.row, one.number) for run in runs for one in run.sentences}
     for comparison in comparisons:
-        assert (comparison.row, int(comparison.values(WEIGHTS).argmax())) in everywhere
+        assert (comparison.row, int(values_of(comparison).argmax())) in everywhere
 
 
 @settings(deadline=None, max_examples=100)
@@ -310,7 +315,8 @@ def test_the_order_of_the_passages_given_does_not_matter(
 ) -> None:
     shuffled = list(comparisons)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert list(frame(shuffled, WEIGHTS, most)) == list(frame(comparisons, WEIGHTS, most))
+    runs, same = (list(frame(some, WEIGHTS, most, overlap=2)) for some in (comparisons, shuffled))
+    assert same == runs
 
 
 @settings(deadline=None, max_examples=100)
@@ -318,11 +324,34 @@ def test_the_order_of_the_passages_given_does_not_matter(
 def test_what_is_shared_is_worth_the_most_it_is_worth_anywhere(comparisons: list[Comparison]) -> None:
     worth: dict[tuple[str, Span], float] = {}
     for comparison in comparisons:
-        for span, value in zip(comparison.passage.sentences, comparison.values(WEIGHTS), strict=True):
+        for span, value in zip(comparison.passage.sentences, values_of(comparison), strict=True):
             key = (comparison.passage.document, span)
             worth[key] = max(worth.get(key, -np.inf), float(value))
-    for run in frame(comparisons, WEIGHTS, MOST):
+    for run in frame(comparisons, WEIGHTS, MOST, overlap=2):
         assert all(one.value == worth[of(run).document, one.span] for one in run.sentences)
+
+
+@settings(deadline=None, max_examples=100)
+@given(comparisons(), MOSTS)
+def test_passages_that_share_nothing_need_not_be_compared(comparisons: list[Comparison], most: int) -> None:
+    apart, compared = (list(frame(comparisons, WEIGHTS, most, overlap=overlap)) for overlap in (0, 2))
+    assert apart == compared
+
+
+def test_only_passages_that_a_run_may_reach_are_looked_at() -> None:
+    looked_at = []
+
+    def watched(comparison: Comparison) -> Comparison:
+        def look(row: int) -> Passage:
+            looked_at.append(row)
+            return comparison.passage
+
+        return replace(comparison, passage_at=look)
+
+    far, near = compare(9, 90, [8, 9]), [compare(3, 30, [1, 9]), compare(4, 32, [10, 9])]
+    run = next(frame([watched(one) for one in (far, *near)], WEIGHTS, MOST, overlap=0))
+    assert [one.comparison.row for one in run.sentences] == [3, 4, 4]
+    assert set(looked_at) == {3, 4}
 
 
 # whole passages
@@ -334,7 +363,7 @@ def test_a_passage_is_kept_whole(seed: int, m: int, score: float) -> None:
     comparison = made(seed, 3, passage(5, m), score)
     run = keep_whole(comparison, WEIGHTS)
     assert [one.span for one in run.sentences] == list(comparison.passage.sentences)
-    assert run.best.number == comparison.values(WEIGHTS).argmax()
+    assert run.best.number == values_of(comparison).argmax()
     assert run.best.value == score
 
 
@@ -422,7 +451,8 @@ def test_only_as_many_runs_are_looked_at_as_are_wanted() -> None:
 def table(row: int, first: int, values: Sequence[float]) -> Comparison:
     """Make a passage of which every sentence is a row of a table."""
     one = compare(row, first, values)
-    return replace(one, passage=replace(one.passage, text=one.passage.text.replace("number", "| row ")))
+    whole = replace(one.passage, text=one.passage.text.replace("number", "| row "))
+    return replace(one, passage_at=lambda _: whole)
 
 
 def test_a_table_is_shown_whole_with_its_head() -> None:

@@ -317,6 +317,16 @@ def test_a_rarer_term_has_a_higher_rarity_and_an_unknown_one_the_highest() -> No
     )
 
 
+def test_of_some_terms_each_sentence_tells_which_it_has() -> None:
+    parts = Parts(40)
+    index = parts.build()
+    wanted = {"bee", "honey", "unknown", "nowhere"}
+    for row in range(40):
+        sentences = parts.sentence_terms[row]
+        assert index.find_terms(wanted, row) == [wanted & set(terms) for terms in sentences]
+        assert index.find_terms([], row) == [set() for _ in sentences]
+
+
 def test_parts_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     parts, writer = Parts(4), IndexWriter(tmp_path, DIMENSION)
     with pytest.raises(ValueError, match=r"\(4, 16\) numbers of passages and 3 rows of terms for 4 passages of 16"):

@@ -18,7 +18,7 @@ LAYERS = [
     {"nearest", "texts", "unfinished"},
     {"confidence", "framing", "index"},
     {"answering", "isolation", "store", "understanding"},
-    {"preparing"},
+    {"evidencing", "preparing"},
     {"building"},
     {"syncing", "retrieval"},
     {"watching"},

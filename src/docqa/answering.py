@@ -77,6 +77,11 @@ class Information:
             self._weights |= {term: weight * rarity(term) for term in listed}
         self._total = sum(self._weights.values())
 
+    @property
+    def terms(self) -> Set[str]:
+        """Return the terms that weigh."""
+        return self._weights.keys()
+
     def coverage(self, found: Set[str]) -> float:
         """Compute the share of the information that some terms hold; 0 for a query without terms."""
         return sum(self._weights[term] for term in self._weights.keys() & found) / self._total if self._total else 0.0
@@ -94,10 +99,11 @@ def select_evidence(scores: SentenceScores, weights: Scores) -> tuple[int, int |
     """
     strengths = scores.similarities + COVERAGE_WEIGHT * scores.coverages + scores.matches @ weights
     best = int(strengths.argmax())
-    gains = (np.maximum(scores.matches, scores.matches[best]) - scores.matches[best]) @ weights
+    gains = np.maximum(scores.matches - scores.matches[best], 0) @ weights
     near = (strengths >= strengths[best] - EVIDENCE_MARGIN) & (gains >= EVIDENCE_GAIN)
-    merits = np.where(near, strengths + 2 * gains, -np.inf)
-    return best, int(merits.argmax()) if near.any() else None, float(strengths[best])
+    if not near.any():
+        return best, None, float(strengths[best])
+    return best, int(np.where(near, strengths + 2 * gains, -np.inf).argmax()), float(strengths[best])
 
 
 def answer(

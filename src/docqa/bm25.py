@@ -11,9 +11,9 @@ Lucene's variant (Kamphuis et al., "Which BM25 do you mean?", ECIR 2020), k1 = 1
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ SATURATION, LENGTH_WEIGHT = 1.5, 0.75
 """BM25's k1 and b."""
 PART = 1 << 22
 """About how many occurrences of terms are sorted at once when postings are made: some 200 MB."""
+KEPT_NUMBERS = 1 << 12
+"""Terms whose numbers are remembered: each of a query's is looked up several times."""
 CHUNK = 1 << 24
 """How many numbers of a mapped array are looked at at once."""
 
@@ -98,6 +100,7 @@ class Terms:
         self, vocabulary: "_Vocabulary", passages: TermRows, sentences: TermRows, frequencies: "_Frequencies"
     ) -> None:
         self._vocabulary = vocabulary
+        self._number = lru_cache(KEPT_NUMBERS)(vocabulary.number)
         self._frequencies = frequencies
         self.passages = passages
         self.sentences = sentences
@@ -127,7 +130,7 @@ class Terms:
         found: dict[int, float] = {}
         pairs: dict[tuple[int, int], float] = {}
         for weight, wanted in terms.items():
-            numbers = [self._vocabulary.number(term) for term in wanted]
+            numbers = [self._number(term) for term in wanted]
             for number in numbers:
                 if number is not None:
                     found[number] = found.get(number, 0) + weight
@@ -172,9 +175,19 @@ class Terms:
 
     def rarity(self, term: str) -> float:
         """Return a term's inverse document frequency among passages; a term in none is the rarest."""
-        number = self._vocabulary.number(term)
+        number = self._number(term)
         frequency = 0 if number is None else len(self._frequencies.postings(number)[0])
         return self._rarity(len(self.passages), frequency)
+
+    def find(self, terms: Iterable[str], sentences: slice) -> list[set[str]]:
+        """Find which of some terms each of some sentences has."""
+        names = {self._number(term): term for term in terms}
+        starts = self.sentences.starts[sentences.start : sentences.stop + 1].tolist()
+        numbers = self.sentences.numbers[starts[0] : starts[-1]].tolist()
+        return [
+            {names[number] for number in names.keys() & numbers[first - starts[0] : last - starts[0]]}
+            for first, last in pairwise(starts)
+        ]
 
     def _named(self, some: TermRows, first: int, last: int) -> list[list[str]]:
         starts = some.starts[first : last + 1].tolist()

@@ -5,7 +5,7 @@ An index never changes once written. Row i is passage i; the sentences of passag
 ``token_starts[j + 1]``. All of it is mapped into memory; of sentences and tokens only those of candidates are read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -262,6 +262,10 @@ class Index(StoredEmbeddings):
     def rarity(self, term: str) -> float:
         """Return a term's inverse document frequency, as BM25 counts it; a term in no passage is the rarest."""
         return self._terms.rarity(term)
+
+    def find_terms(self, terms: Iterable[str], row: int) -> list[set[str]]:
+        """Find which of some terms each sentence of a row has."""
+        return self._terms.find(terms, slice(int(self._starts[row]), int(self._starts[row + 1])))
 
     def search(self, query: Embeddings, terms: Mapping[float, Sequence[str]], k: int) -> Candidates:
         """Propose rows for a query and score them by each signal.

@@ -1,8 +1,8 @@
 """Retrieval: query → hits, by three readings of the corpus fused into one score, and the answer drawn from them."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
 from os import PathLike
@@ -11,29 +11,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docqa.answering import (
-    ANSWERED_FROM,
-    CONFIDENCE_HITS,
-    Evidence,
-    Information,
-    SentenceScores,
-    answer,
-    select_evidence,
-)
-from docqa.confidence import CALIBRATED_FOR, Signals, extract_names, is_denied
+from docqa.answering import ANSWERED_FROM, CONFIDENCE_HITS, answer
+from docqa.confidence import CALIBRATED_FOR
 from docqa.embedding import Embedder, Reranker, SentenceTransformerEmbedder
 from docqa.errors import EmbeddingError
-from docqa.framing import MOST_PASSAGES, Comparison, Run, ValuedSentence, drop_repeated, frame, keep_whole
+from docqa.evidencing import Found, HitMaker, cite
+from docqa.framing import MOST_PASSAGES, Comparison, Run, drop_repeated, frame, keep_whole
 from docqa.index import Candidates, Scores
 from docqa.matching import match_tokens
 from docqa.store import Generation, check_model, open_generation, read_manifest
-from docqa.terms import extract_terms
 from docqa.texts import embedded_text
-from docqa.types import Answer, Document, Excerpt, Exchange, Hit, IndexedDocument, Passage, Span, StoreSummary
+from docqa.types import Answer, Document, Exchange, Hit, IndexedDocument, StoreSummary
 from docqa.understanding import Understood, understand
 
 KEPT_DOCUMENTS = 64
 """How many documents a retriever keeps in memory, to show them beside their hits."""
+KEPT_PASSAGES = 256
+"""How many passages it keeps: of a query's candidates a few are looked at, some of them several times."""
 CANDIDATE_WEIGHTS = (0.25, 0.3, 0.2, 0.25)
 """Of the standardised scores that choose the candidates: passage, best sentence, terms of the passage and of the best
 sentence, see docs/retrieval.md."""
@@ -60,6 +54,7 @@ class Retriever:
         self._embedder = embedder
         self._reranker = reranker
         self._document = lru_cache(KEPT_DOCUMENTS)(generation.texts.document)
+        self._passage = lru_cache(KEPT_PASSAGES)(generation.texts.passage)
 
     @classmethod
     def open(
@@ -151,30 +146,30 @@ class Retriever:
         if not 0 <= least <= 1:
             raise ValueError(f"min_confidence must be between 0 and 1, not {least}")
         if not len(self._generation.index):
-            return answer(query, [], k, partial(self._cite, []))
+            return answer(query, [], k, partial(cite, [], self._generation.texts))
         with self._generation.blaming_damage():
             asked = self._understand(query, history)
             found = self._search(asked, max(k, CONFIDENCE_HITS))
-        pairs, cite = [(one.hit, one.evidence) for one in found], partial(self._cite, found)
-        answered = answer(query, pairs, k, cite, min_confidence=least, asking_about=asked.asking_about)
+        pairs, citing = [(one.hit, one.evidence()) for one in found], partial(cite, found, self._generation.texts)
+        answered = answer(query, pairs, k, citing, min_confidence=least, asking_about=asked.asking_about)
         return replace(answered, calibrated=self._embedder.name == CALIBRATED_FOR)
 
     def _understand(self, query: str, history: Sequence[Exchange]) -> Understood:
         return understand(query, history, self._embedder, self._generation.index)
 
-    def _search(self, query: Understood, k: int) -> list["_Found"]:
+    def _search(self, query: Understood, k: int) -> list[Found]:
         candidates = self._generation.index.search(query.embedding, query.terms, k)
         scores = _fuse(candidates, CANDIDATE_WEIGHTS)
         order = np.lexsort((candidates.rows, -scores))
         first = self._reorder(query, self._rerank(query, candidates, order[:RERANKED]))
         below = min(one.score for one in first) - scores[order[: len(first)]].min()
-        most = MOST_PASSAGES * self._generation.manifest.chunking.size
+        chunking = self._generation.manifest.chunking
         rest = order[RERANKED:]
         whole = (self._keep_whole(query, candidates, rest[i : i + 1], below + scores) for i in range(len(rest)))
-        runs = _merge(frame(first, query.weights, most), whole, (below + scores[rest]).tolist())
-        hits = islice(drop_repeated(runs), k)
-        information = Information(query.information, self._generation.index.rarity)
-        return [self._found(query, information, run, rank) for rank, run in enumerate(hits, start=1)]
+        framed = frame(first, query.weights, MOST_PASSAGES * chunking.size, overlap=chunking.overlap)
+        runs = islice(drop_repeated(_merge(framed, whole, (below + scores[rest]).tolist())), k)
+        hits = HitMaker(query, self._generation.index, self._generation.texts)
+        return [hits.make(run, rank) for rank, run in enumerate(runs, start=1)]
 
     def _rerank(self, query: Understood, candidates: Candidates, order: NDArray[np.intp]) -> list[Comparison]:
         """Compare the first candidates with the query; token by token, they stay above the others."""
@@ -213,48 +208,9 @@ class Retriever:
         matches, means = match_tokens(query.tokens, query.weights, tokens, sizes)
         sentences = [candidates.sentences_of(int(i)) for i in chosen]
         similarities, terms = zip(*sentences, strict=True)
-        passages = self._generation.texts.passages_at(rows)
         whole = candidates.passage.scores[chosen].tolist()
-        columns = zip(rows, passages, score(means).tolist(), whole, sizes, similarities, terms, matches, strict=True)
-        return [Comparison(*fields) for fields in columns]
-
-    def _found(self, query: Understood, information: Information, run: Run, rank: int) -> "_Found":
-        terms = [_terms_of(one) for one in run.sentences]
-        scores = _score_sentences(information, run, terms)
-        best, second, strength = select_evidence(scores, query.weights)
-        chosen = sorted({best} if second is None else {best, second})
-        spans = tuple(run.sentences[i].span for i in chosen)
-        coverage = information.coverage(set().union(*(terms[i] for i in chosen)))
-        evidence = Evidence(
-            spans, run.sentences[best].span, strength, _signals(query, run, scores, best, coverage, terms)
-        )
-        return _Found(Hit(self._passage(run), run.best.value, rank, spans), evidence, run)
-
-    def _passage(self, run: Run) -> Passage:
-        """Return the passage that a run is: an indexed one, a part of one, or one that reaches over several."""
-        passage, spans = run.best.comparison.passage, tuple(one.span for one in run.sentences)
-        if spans == passage.sentences:
-            return passage
-        excerpt, span = self._excerpt(run), Span(spans[0].start, spans[-1].end)
-        return replace(passage, span=span, locator=excerpt.locate(span), text=excerpt[span], sentences=spans)
-
-    def _excerpt(self, run: Run) -> Excerpt:
-        rows = [one.comparison.row for one in run.sentences]
-        return self._generation.texts.excerpt(min(rows), max(rows))
-
-    def _cite(self, found: Sequence["_Found"], path: str, span: Span) -> str:
-        """Cite the hit that holds a span of a document."""
-        cited = next(one for one in found if one.hit.passage.document == path and one.hit.passage.span.covers(span))
-        return f"{cited.hit.passage.title}, {self._excerpt(cited.run).locate(span)}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A hit with its evidence, and the run that it is."""
-
-    hit: Hit
-    evidence: Evidence
-    run: Run
+        columns = zip(rows, score(means).tolist(), whole, sizes, similarities, terms, matches, strict=True)
+        return [Comparison(self._passage, *fields) for fields in columns]
 
 
 def retrieve(query: str, k: int = 5, *, embeddings_dir: str | PathLike[str] = "embeddings") -> list[Hit]:
@@ -331,47 +287,3 @@ def _merge(runs: Iterable[Run], others: Iterator[Run], values: Sequence[float]) 
             made += 1
         yield run
     yield from others
-
-
-def _score_sentences(information: Information, run: Run, terms: Sequence[Set[str]]) -> SentenceScores:
-    return SentenceScores(
-        np.array([one.similarity for one in run.sentences], np.float32),
-        np.array([information.coverage(found) for found in terms], np.float32),
-        np.array([one.matches for one in run.sentences], np.float32),
-    )
-
-
-def _signals(
-    query: Understood, run: Run, scores: SentenceScores, best: int, coverage: float, terms: Sequence[Set[str]]
-) -> Signals:
-    """Read from a hit's sentences, of which one is the best, and their terms what they tell about the confidence."""
-    near = terms[max(best - 1, 0) : best + 2]
-    matches = scores.matches @ query.weights
-    everywhere = float(scores.matches.max(axis=0) @ query.weights)
-    similarity = float(scores.similarities[best])
-    return Signals(
-        # the passage has seen its headings, which may hold most of the question
-        similarity=max(similarity, run.best.comparison.similarity),
-        coverage=coverage,
-        match=everywhere,
-        sentence_similarity=similarity,
-        scattered=everywhere - float(matches[best]),
-        unnamed=len(extract_names(query.text).difference(*near)),
-        denied=is_denied(query.text, _in_context(run.sentences[best])),
-    )
-
-
-def _terms_of(sentence: ValuedSentence) -> Set[str]:
-    """Collect the terms of a sentence, of the headings above it and of its document's title."""
-    passage = sentence.comparison.passage
-    return _terms_above(passage.title, *passage.headings).union(extract_terms(sentence.text))
-
-
-@lru_cache(1 << 12)
-def _terms_above(*titles: str) -> frozenset[str]:
-    return frozenset(extract_terms("\n".join(titles)))
-
-
-def _in_context(sentence: ValuedSentence) -> str:
-    passage = sentence.comparison.passage
-    return "\n".join([passage.title, *passage.headings, sentence.text])
