@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.request import urlopen
@@ -14,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Page, expect
 
+import docqa
 from conftest import BEES, CAKE
 from docqa.chat import is_loopback
 from docqa.chat.library import READ_ONLY, Library
@@ -211,7 +213,7 @@ def test_what_is_no_document_is_not_removed_and_nothing_is_synced(library: Libra
 
 def test_a_library_that_is_watched_says_so_and_finds_what_the_watch_embedded(corpus: Path, store: Path, fake):
     reports: queue.Queue[SyncReport] = queue.Queue()
-    watcher = Watcher(corpus, store, embedder=fake, on_report=reports.put)
+    watcher = Watcher(corpus, store, sync=partial(docqa.sync, embedder=fake), on_report=reports.put)
     library = Library(corpus, store, fake, watcher=watcher)
     assert (library.overview().watched, library.overview().problem) == (True, "")
     watcher.problem = "no documents in 'corpus'; copy some"
