@@ -506,7 +506,7 @@ def test_what_happens_is_measured() -> None:
 
 def test_what_is_loaded_is_not_collected_again() -> None:
     retriever = SimpleNamespace(retrieve=lambda query, count: [])
-    health = Health(SimpleNamespace(retriever=lambda: retriever))  # type: ignore[arg-type]
+    health = Health(SimpleNamespace(retriever=lambda: retriever, verify=lambda: None))  # type: ignore[arg-type]
     try:
         health._load()
         assert (health.loaded, gc.get_freeze_count() > 0) == (True, True)

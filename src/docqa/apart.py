@@ -1,7 +1,7 @@
-"""Apart: a sync in a process of its own and of low priority, so that whoever answers meanwhile is not held up.
+"""Apart: long work in a process of its own and of low priority, so that whoever answers meanwhile is not held up.
 
 The process takes a request, a JSON object, from its standard input, and answers with lines of JSON: how far it is,
-every so often, and at last a report or a problem. When nobody hears it any more, it ends.
+every so often, and at last what came of it or a problem. When nobody hears it any more, it ends.
 """
 
 import json
@@ -18,9 +18,11 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
+from docqa import errors
 from docqa.embedding import SentenceTransformerEmbedder
-from docqa.errors import DocqaError, StoreError, StoreLockedError
+from docqa.errors import DocqaError, StoreError
 from docqa.machine import NICENESS
+from docqa.store import verify
 from docqa.syncing import sync
 from docqa.types import Activity, CorpusDiff, Progress, SkippedDocument, SyncReport
 
@@ -46,10 +48,24 @@ def sync_apart(
         progress: called several times a second, whether the sync has gone on or not.
 
     Raises:
-        StoreLockedError: another sync is writing.
-        DocqaError: what else `sync` says, or that the process ended before the sync did; the store is as before.
+        DocqaError: as `sync`.
+        StoreError: as `sync`, or the process ended before the sync did; the store is as before.
     """
     request = {"corpus": str(corpus_dir), "embeddings": str(embeddings_dir), "model": model, "leave": sorted(leave)}
+    return _report(_carry_out(request, progress))
+
+
+def verify_apart(embeddings_dir: str | PathLike[str]) -> None:
+    """Compare every byte of a store with what was written as `verify` does, in a process of its own.
+
+    Raises:
+        IndexNotFoundError, CorruptIndexError: as `verify`.
+        StoreError: as `verify`, or the process ended before.
+    """
+    _carry_out({"verify": str(embeddings_dir)}, None)
+
+
+def _carry_out(request: dict[str, Any], progress: Progress | None) -> Any:
     with _start() as process:
         assert process.stdin and process.stdout
         try:
@@ -57,16 +73,17 @@ def sync_apart(
                 json.dump(request, process.stdin)
             for line in process.stdout:
                 said = json.loads(line)
-                if "report" in said:
-                    return _report(said["report"])
+                if "result" in said:
+                    return said["result"]
                 if "problem" in said:
-                    raise StoreLockedError(Path(embeddings_dir)) if said["locked"] else DocqaError(said["problem"])
+                    raise _problem(said["kind"], said["problem"])
                 if progress:
                     progress(*said["progress"])
             process.wait()
         finally:
             process.kill()
-    raise StoreError(f"the sync ended before it was done ({_how(process.returncode)}); the index is as before")
+    work = "verification" if "verify" in request else "sync"
+    raise StoreError(f"the {work} ended before it was done ({_how(process.returncode)}); the index is as before")
 
 
 def _start() -> "subprocess.Popen[str]":
@@ -79,7 +96,14 @@ def _start() -> "subprocess.Popen[str]":
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, process_group=0
         )
     except OSError as exc:
-        raise StoreError(f"no process to sync can be started: {exc.strerror}") from exc
+        raise StoreError(f"no process to sync or verify can be started: {exc.strerror}") from exc
+
+
+def _problem(kind: str, message: str) -> DocqaError:
+    """Make an error of what it says, whatever it was made of there."""
+    error: DocqaError = Exception.__new__(getattr(errors, kind))
+    error.args = (message,)
+    return error
 
 
 def _report(fields: dict[str, Any]) -> SyncReport:
@@ -93,7 +117,7 @@ def _how(status: int) -> str:
 
 
 class _Speaker:
-    """Says in lines of JSON how far a sync is and what came of it."""
+    """Says in lines of JSON how far the work is and what came of it."""
 
     def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
@@ -101,11 +125,11 @@ class _Speaker:
         self._progress: tuple[int, int, Activity] = (0, 0, "reading")
 
     def note(self, done: int, total: int, activity: Activity) -> None:
-        """Note how far the sync is, to be said with the next beat."""
+        """Note how far the work is, to be said with the next beat."""
         self._progress = done, total, activity
 
     def beat(self) -> None:
-        """Say again and again how far the sync is."""
+        """Say again and again how far the work is."""
         while True:
             self.say(progress=self._progress)
             time.sleep(BEAT)
@@ -120,20 +144,26 @@ class _Speaker:
 
 
 def main() -> None:
-    """Sync as the request says."""
+    """Do what the request says."""
     os.nice(NICENESS)
     speaker = _Speaker(os.fdopen(os.dup(1), "wb", buffering=0))
     os.dup2(2, 1)  # what libraries print is no line of these
     threading.Thread(target=speaker.beat, daemon=True).start()
-    asked = json.load(sys.stdin)
-    embedder = SentenceTransformerEmbedder(asked["model"]) if asked["model"] else None
-    folders = asked["corpus"], asked["embeddings"]
     try:
-        report = sync(*folders, embedder=embedder, leave=asked["leave"], progress=speaker.note)
+        result = _do(json.load(sys.stdin), speaker.note)
     except DocqaError as problem:
-        speaker.say(problem=str(problem), locked=isinstance(problem, StoreLockedError))
+        speaker.say(problem=str(problem), kind=type(problem).__name__)
     else:
-        speaker.say(report=asdict(report))
+        speaker.say(result=result)
+
+
+def _do(request: dict[str, Any], progress: Progress) -> dict[str, Any] | None:
+    if "verify" in request:
+        verify(Path(request["verify"]))
+        return None
+    embedder = SentenceTransformerEmbedder(request["model"]) if request["model"] else None
+    folders = request["corpus"], request["embeddings"]
+    return asdict(sync(*folders, embedder=embedder, leave=request["leave"], progress=progress))
 
 
 if __name__ == "__main__":
