@@ -1,5 +1,7 @@
 """Put the web chat under load: many users who log in, open the page, ask, look and ask again, for a given time.
 
+After some questions a user begins a new conversation, so that what grows is not what the chat keeps of conversations.
+
 A chat is started with the project's own corpus (or ``--corpus``) and the real model; each user has a session of their
 own. What is reported: failures, what was told to come back, latencies, and how the server's memory grew.
 """
@@ -19,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -36,6 +39,8 @@ QUESTIONS = (
 )
 THINKING = 8.0
 """How many seconds a user reads before the next question, on average."""
+TURNS = 10
+"""How many questions a conversation has, unless ``--turns`` says otherwise."""
 BUSY = (429, 503)
 """What a client is told that should come back later; no failure, but counted."""
 
@@ -44,7 +49,9 @@ BUSY = (429, 503)
 class Figures:
     """What the users met."""
 
-    seconds: dict[str, list[float]] = field(default_factory=lambda: {"question": [], "look": [], "page": []})
+    seconds: dict[str, list[float]] = field(
+        default_factory=lambda: {"question": [], "look": [], "restart": [], "page": []}
+    )
     failures: Counter[str] = field(default_factory=Counter)
     busy: int = 0
     memory: list[tuple[float, float]] = field(default_factory=list)
@@ -56,19 +63,20 @@ class Events:
 
     ask: int
     look: int
+    restart: int
 
     @classmethod
     def of(cls, config: dict[str, object]) -> "Events":
         """Find them in the page's configuration."""
         named = {event["api_name"]: event for event in config["dependencies"]}  # type: ignore[attr-defined]
-        return cls(named["ask"]["id"], named["look_1"]["id"])
+        return cls(named["ask"]["id"], named["look_1"]["id"], named["restart"]["id"])
 
 
 def main() -> None:
     """Run the load and print what came of it; exit code 1 when a request failed."""
     options = _options()
     with _chat(Path(options.corpus)) as (url, password, process):
-        figures = asyncio.run(_run(url, password, process.pid, options.users, options.seconds))
+        figures = asyncio.run(_run(url, password, process.pid, options))
     report = _report(figures, options)
     print(json.dumps(report, indent=2))
     sys.exit(1 if report["failed"] else 0)
@@ -78,6 +86,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--turns", type=int, default=TURNS, help="questions in a conversation (%(default)s)")
     parser.add_argument("--corpus", default=str(ROOT / "corpus"))
     return parser.parse_args()
 
@@ -114,12 +123,12 @@ def _await_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise SystemExit("the chat did not become ready within three minutes")
 
 
-async def _run(url: str, password: str, pid: int, users: int, seconds: float) -> Figures:
-    figures, end = Figures(), time.monotonic() + seconds
+async def _run(url: str, password: str, pid: int, options: argparse.Namespace) -> Figures:
+    figures, end = Figures(), time.monotonic() + options.seconds
     watcher = asyncio.create_task(_watch(pid, figures, end))
     # they come one after the other over the first tenth of the time, as people do
-    arrivals = [seconds / 10 * number / users for number in range(users)]
-    await asyncio.gather(*(_user(url, password, figures, arrival, end) for arrival in arrivals))
+    arrivals = [options.seconds / 10 * number / options.users for number in range(options.users)]
+    await asyncio.gather(*(_user(url, password, figures, arrival, end, options.turns) for arrival in arrivals))
     await watcher
     return figures
 
@@ -136,7 +145,7 @@ def _resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-async def _user(url: str, password: str, figures: Figures, arrival: float, end: float) -> None:
+async def _user(url: str, password: str, figures: Figures, arrival: float, end: float, turns: int) -> None:
     await asyncio.sleep(arrival)
     session = secrets.token_hex(6)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=6)) as client:
@@ -146,11 +155,15 @@ async def _user(url: str, password: str, figures: Figures, arrival: float, end: 
         await client.get("/")
         events = Events.of((await client.get("/config")).json())
         figures.seconds["page"].append(time.perf_counter() - began)
-        while time.monotonic() < end:
+        for asked in count():
+            if time.monotonic() > end:
+                return
+            if asked and asked % turns == 0:
+                await _timed(figures, "restart", _event(client, events.restart, [None], session))
             await _timed(figures, "look", _event(client, events.look, [None], session))
             question = random.choice(QUESTIONS)
-            asked: list[object] = [None, question, True]
-            await _timed(figures, "question", _event(client, events.ask, asked, session, expected=question))
+            given: list[object] = [None, question, True]
+            await _timed(figures, "question", _event(client, events.ask, given, session, expected=question))
             await asyncio.sleep(min(random.expovariate(1 / THINKING), 30.0))
 
 
@@ -195,6 +208,7 @@ def _report(figures: Figures, options: argparse.Namespace) -> dict[str, object]:
     return {
         "users": options.users,
         "seconds": options.seconds,
+        "questions in a conversation": options.turns,
         "failed": sum(figures.failures.values()),
         "failures": dict(figures.failures),
         "told to come back": figures.busy,

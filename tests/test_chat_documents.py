@@ -1,5 +1,6 @@
 """The Documents tab: what it shows, what it changes, and that nobody else can."""
 
+import gc
 import json
 import queue
 import re
@@ -7,6 +8,7 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.request import urlopen
@@ -14,8 +16,10 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Page, expect
 
+import docqa
 from conftest import BEES, CAKE
 from docqa.chat import is_loopback
+from docqa.chat.guarding.health import Health
 from docqa.chat.library import READ_ONLY, Library
 from docqa.chat.rendering import render_desk, render_listing, render_notice, render_sync, render_tabs, render_welcome
 from docqa.chat.rendering.documents import MOST_LISTED
@@ -211,7 +215,7 @@ def test_what_is_no_document_is_not_removed_and_nothing_is_synced(library: Libra
 
 def test_a_library_that_is_watched_says_so_and_finds_what_the_watch_embedded(corpus: Path, store: Path, fake):
     reports: queue.Queue[SyncReport] = queue.Queue()
-    watcher = Watcher(corpus, store, embedder=fake, on_report=reports.put)
+    watcher = Watcher(corpus, store, sync=partial(docqa.sync, embedder=fake), on_report=reports.put)
     library = Library(corpus, store, fake, watcher=watcher)
     assert (library.overview().watched, library.overview().problem) == (True, "")
     watcher.problem = "no documents in 'corpus'; copy some"
@@ -224,6 +228,28 @@ def test_a_library_that_is_watched_says_so_and_finds_what_the_watch_embedded(cor
         assert library.retriever().retrieve("the office plant", 1)[0].passage.document == "plant.md"
     assert not library.overview().changes
     assert library.overview().problem == ""
+
+
+def test_damage_that_opening_does_not_see_is_found_and_shown(
+    library: Library, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    for module in ("docqa.store", "docqa.chat.library"):
+        monkeypatch.setattr(f"{module}.CHECKED_ON_OPENING", 0)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    (file,) = store.glob("generation-*/tokens.npy")
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    health = Health(library)
+    health._load()
+    problem = (
+        f"he index in '{store}' cannot be used: tokens.npy is not as it was written; run 'docqa sync' to rebuild it"
+    )
+    assert health.why_not_ready() == "the index is damaged"
+    assert library.overview().problem == f"T{problem}"
+    assert caplog.messages == [f"t{problem}"]
+    assert list(library.sync())[-1].problem == ""
+    assert (health.why_not_ready(), library.overview().problem) == ("", "")
 
 
 def test_nothing_is_removed_while_another_program_syncs(library: Library, store: Path):

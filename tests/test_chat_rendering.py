@@ -24,7 +24,7 @@ from docqa.chat.rendering.conversation import MOST_TURNS
 from docqa.chat.rendering.marking import mark, mark_passage
 from docqa.chat.rendering.source import AROUND, render_document, shown_span
 from docqa.chat.rendering.wording import changes, count, moment, outcome, strength, verdict
-from docqa.chat.session import Session
+from docqa.chat.session import MOST_KEPT, Session
 from docqa.chat.state import Feedback, Overview, Source, SyncState, Turn
 from docqa.neutralising import escape_markdown
 from docqa.types import (
@@ -444,6 +444,19 @@ def test_answers_that_come_late_or_in_another_order_find_their_question():
     session.restart()
     session.settle(late, Turn("Late?", problem="late"))
     assert session.conversation == ()
+
+
+def test_of_a_long_conversation_the_last_turns_are_kept_under_their_numbers():
+    session = Session()
+    for number in range(MOST_KEPT + 3):
+        question = f"question {number}"
+        session.settle(session.begin(question, follow=True), Turn(question, problem="none"))
+    kept = [f"question {number}" for number in range(3, MOST_KEPT + 3)]
+    assert [turn.question for turn in session.conversation] == ["", "", "", *kept]
+    assert re.findall("^## (.*)$", conversation_markdown(session.conversation), re.MULTILINE) == kept
+    reading = Reading(render_conversation(session.conversation))
+    assert reading.attributes("data-turn") == [str(n) for n in range(MOST_KEPT + 3 - MOST_TURNS, MOST_KEPT + 3)]
+    assert f"{MOST_KEPT - MOST_TURNS} earlier questions in the download." in reading.text
 
 
 # What is indexed

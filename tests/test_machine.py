@@ -1,6 +1,9 @@
 """The machine: what a control group allows counts, and where there is none, all that is there."""
 
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,37 @@ def test_where_no_process_can_be_bound_all_processors_count(monkeypatch: pytest.
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert usable_cpus() == 6
+
+
+ARENAS_USED = """
+import ctypes, sys, threading
+from docqa.machine import share_free_memory
+
+if sys.argv[1] == "shared":
+    share_free_memory()
+libc, together = ctypes.CDLL(None), threading.Barrier(8)
+libc.malloc.restype = ctypes.c_void_p
+
+def fill():
+    together.wait()
+    for _ in range(100):
+        libc.malloc(ctypes.c_size_t(10_000))
+    together.wait()
+
+threads = [threading.Thread(target=fill) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc.malloc_stats()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only this library keeps free memory apart")
+def test_threads_share_the_memory_that_others_have_freed() -> None:
+    def arenas(how: str) -> int:
+        command = [sys.executable, "-c", ARENAS_USED, how]
+        return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=True).stderr.count("Arena ")
+
+    assert arenas("apart") > 2
+    assert arenas("shared") == 2

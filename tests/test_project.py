@@ -21,7 +21,7 @@ LAYERS = [
     {"evidencing", "preparing"},
     {"building"},
     {"syncing", "retrieval"},
-    {"watching"},
+    {"apart", "watching"},
     {"printing", "chat", "evaluation"},
     {"cli"},
 ]

@@ -3,7 +3,10 @@
 import asyncio
 import gc
 import json
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
+import docqa
+from conftest import FakeEmbedder
 from docqa.chat.guarding.bodies import BodyLimitMiddleware
 from docqa.chat.guarding.events import MalformedEventError, read_event
 from docqa.chat.guarding.health import Health
@@ -26,7 +31,7 @@ from docqa.chat.guarding.passwords import Accounts, read_hash, write_hash
 from docqa.chat.guarding.rates import Allowance, network_of
 from docqa.chat.guarding.routes import ROUTES, find_route
 from docqa.chat.guarding.sessions import IDLE_SECONDS, LONGEST_SECONDS, MOST_SESSIONS, Attempts, Sessions
-from docqa.chat.serving import check_host, local_url
+from docqa.chat.serving import MOST_PAGES, check_host, local_url
 from docqa.chat.state import Turn
 from docqa.cli import main
 from docqa.errors import PasswordFileError, UnprotectedHostError
@@ -501,9 +506,51 @@ def test_what_happens_is_measured() -> None:
 
 def test_what_is_loaded_is_not_collected_again() -> None:
     retriever = SimpleNamespace(retrieve=lambda query, count: [])
-    health = Health(SimpleNamespace(retriever=lambda: retriever))  # type: ignore[arg-type]
+    health = Health(SimpleNamespace(retriever=lambda: retriever, verify=lambda: None))  # type: ignore[arg-type]
     try:
         health._load()
         assert (health.loaded, gc.get_freeze_count() > 0) == (True, True)
     finally:
         gc.unfreeze()
+
+
+# What is kept.
+
+
+ASKED = """
+import json, sys
+from pathlib import Path
+from starlette.testclient import TestClient
+from conftest import FakeEmbedder
+from docqa.chat import build_chat
+from docqa.chat.serving import _application
+
+chat = build_chat(corpus_dir=Path(sys.argv[1]), embeddings_dir=Path(sys.argv[2]), embedder=FakeEmbedder())
+(ask,) = (number for number, event in chat.fns.items() if event.api_name == "ask")
+heard = ""
+with TestClient(_application(chat, [], with_login=False)) as client:
+    for n in range(3):
+        asked = {"fn_index": ask, "data": [None, f"How long does cake {n} bake?", True], "session_hash": "s"}
+        client.post("/gradio_api/queue/join", json=asked)
+        heard += client.get("/gradio_api/queue/data", params={"session_hash": "s"}).text
+state, queue = chat.state_holder["s"], chat._queue
+print(json.dumps({
+    "answered": "forty minutes" in heard,
+    "turns": [len(value.conversation) for value in state.state_data.values() if hasattr(value, "conversation")],
+    "components": len(state.blocks_config.blocks) - len(chat.blocks),
+    "settings": len(state.config_values) - len(chat.blocks),
+    "values": [config["props"]["value"] for config in state.config_values.values() if "value" in config["props"]],
+    "events": [*queue.event_analytics, *queue.event_ids_to_events],
+    "pages": chat.state_holder.capacity,
+}))
+"""
+
+
+def test_of_events_nothing_is_kept_but_the_conversation(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+    docqa.sync(corpus, store, embedder=fake)
+    # in a process of its own, for Gradio leaves event loops open
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    command = [sys.executable, "-c", ASKED, str(corpus), str(store)]
+    said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
+    kept = {"components": 0, "settings": 0, "values": [], "events": [], "pages": MOST_PAGES}
+    assert json.loads(said) == {"answered": True, "turns": [3], **kept}

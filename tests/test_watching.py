@@ -1,5 +1,6 @@
 """Watching: changes of real files are embedded once they rest, whatever way they were saved, and nothing stops it."""
 
+import dataclasses
 import logging
 import os
 import queue
@@ -8,8 +9,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +22,12 @@ import watchfiles
 import docqa
 from conftest import BEES, CAKE, FakeEmbedder, write_corpus
 from docqa import watching
-from docqa.cli import NICENESS
+from docqa.apart import sync_apart
 from docqa.corpus import list_corpus
-from docqa.errors import DocumentReadError, StoreError
+from docqa.errors import DocqaError, DocumentReadError, StoreError, StoreLockedError
+from docqa.machine import NICENESS
 from docqa.store import read_manifest, write_lock
-from docqa.types import SyncReport
+from docqa.types import Progress, SyncReport
 from docqa.watching import Watcher
 
 LONG = 120
@@ -35,7 +39,7 @@ class Watch:
 
     def __init__(self, corpus: Path, store: Path, embedder: docqa.Embedder) -> None:
         self.reports: queue.Queue[SyncReport] = queue.Queue()
-        self.watcher = Watcher(corpus, store, embedder=embedder, on_report=self.reports.put)
+        self.watcher = Watcher(corpus, store, sync=partial(docqa.sync, embedder=embedder), on_report=self.reports.put)
 
     def next(self) -> dict[str, tuple[str, ...]]:
         """Wait for the next report and say what it says has changed."""
@@ -179,7 +183,7 @@ def test_an_error_is_said_once_and_the_next_change_is_embedded(
         raise StoreError("the disk is full")
 
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
-        patch.setattr(watching, "sync", fail)
+        patch.setattr(watch.watcher, "_sync", fail)
         for n in range(2):
             write_corpus(corpus, {f"{n}.md": "New."})
             tries.get(timeout=LONG)
@@ -195,12 +199,12 @@ def test_an_error_that_nobody_expected_ends_nothing_either(
     watch: Watch, corpus: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setattr(watching, "LOOK_AGAIN", 0.1)
-    real, calls = watching.sync, iter([True])
+    real, calls = watch.watcher._sync, iter([True])
 
     def fail_once(*arguments: Any, **settings: Any) -> SyncReport:
         return 1 / 0 if next(calls, False) else real(*arguments, **settings)
 
-    monkeypatch.setattr(watching, "sync", fail_once)
+    monkeypatch.setattr(watch.watcher, "_sync", fail_once)
     with caplog.at_level(logging.WARNING):
         write_corpus(corpus, {"new.md": "New."})
         assert watch.next() == {"added": ("new.md",)}  # by itself, for the cause may be gone
@@ -210,7 +214,7 @@ def test_an_error_that_nobody_expected_ends_nothing_either(
 def test_another_sync_is_waited_out(
     watch: Watch, corpus: Path, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    real, tried = watching.sync, threading.Semaphore(0)
+    real, tried = watch.watcher._sync, threading.Semaphore(0)
 
     def sync(*arguments: Any, **settings: Any) -> SyncReport:
         try:
@@ -218,7 +222,7 @@ def test_another_sync_is_waited_out(
         finally:
             tried.release()
 
-    monkeypatch.setattr(watching, "sync", sync)
+    monkeypatch.setattr(watch.watcher, "_sync", sync)
     with write_lock(store):
         write_corpus(corpus, {"new.md": "New."})
         for _ in range(2):
@@ -372,3 +376,78 @@ def test_the_command_line_syncs_after_every_change_until_it_is_interrupted(corpu
             assert (process.stdout.read(), process.stderr.read()) == ("", "")
         finally:
             process.kill()
+
+
+def test_a_sync_apart_does_what_a_sync_does(corpus: Path, store: Path, tmp_path: Path):
+    write_corpus(corpus, {"empty.md": ""})
+    told: list[tuple[int, int, str]] = []
+    report = sync_apart(corpus, store, leave=["cake.md"], progress=lambda *how_far: told.append(how_far))
+    other = docqa.sync(corpus, tmp_path / "other", leave=["cake.md"])
+    assert dataclasses.replace(report, seconds=0) == dataclasses.replace(other, seconds=0)
+    assert told[0] == (0, 0, "reading")
+    assert docqa.Retriever.open(store).retrieve("Bees make honey.", 1)[0].passage.document == "notes/bees.md"
+
+
+def test_a_sync_apart_says_what_stops_it(corpus: Path, store: Path, tmp_path: Path):
+    with write_lock(store), pytest.raises(StoreLockedError):
+        sync_apart(corpus, store)
+    with pytest.raises(DocqaError, match="^cannot load the model 'no-model'"):
+        sync_apart(corpus, store, model="no-model")
+
+
+def test_a_sync_apart_has_a_low_priority_and_ends_at_once(corpus: Path, store: Path):
+    niceness: list[int] = []
+
+    def stop(*_: Any) -> None:
+        (process,) = children()
+        if os.getpriority(os.PRIO_PROCESS, process) == os.getpriority(os.PRIO_PROCESS, 0) + NICENESS:
+            niceness.append(process)
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        sync_apart(corpus, store, progress=stop)
+    assert len(niceness) == 1
+    assert children() == []
+    assert docqa.sync(corpus, store).diff.added == ("bridge.txt", "cake.md", "notes/bees.md")
+
+
+def test_a_sync_apart_that_is_killed_is_said_and_made_again(
+    corpus: Path, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    monkeypatch.setattr(watching, "LOOK_AGAIN", 0.1)
+    killed, reports = threading.Event(), queue.Queue[SyncReport]()
+
+    def kill_once(*folders: Path, progress: Progress, **settings: Any) -> SyncReport:
+        def kill(*how_far: Any) -> None:
+            progress(*how_far)
+            if not killed.is_set():
+                killed.set()
+                os.kill(children()[0], signal.SIGKILL)
+
+        return sync_apart(*folders, progress=kill, **settings)
+
+    with Watcher(corpus, store, sync=kill_once, on_report=reports.put).in_background():
+        assert reports.get(timeout=LONG).diff.added == ("bridge.txt", "cake.md", "notes/bees.md")
+    assert caplog.messages == ["the sync ended before it was done (SIGKILL); the index is as before"]
+
+
+def test_a_sync_apart_ends_with_the_process_that_waits_for_it(corpus: Path, store: Path):
+    write_corpus(corpus, {f"{n}.md": f"Number {n}. {CAKE}" for n in range(2_000)})
+    script = "import sys; from docqa.apart import sync_apart; sync_apart(*sys.argv[1:], progress=print)"
+    with subprocess.Popen([sys.executable, "-c", script, corpus, store], stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"0 0 reading\n"
+        (apart,) = children(process.pid)
+        process.kill()
+    deadline = time.monotonic() + LONG
+    while Path(f"/proc/{apart}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{apart}").exists()
+
+
+def children(parent: int | None = None) -> list[int]:
+    """List the processes that sync for a process and have not ended."""
+    found = []
+    for task in Path(f"/proc/{parent or os.getpid()}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends meanwhile
+            found += [int(number) for number in (task / "children").read_text().split()]
+    return [one for one in found if b"docqa.apart" in Path(f"/proc/{one}/cmdline").read_bytes()]

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,6 +20,7 @@ import docqa
 from docqa.answering import ANSWERED_FROM
 from docqa.chunking import DEFAULT_CHUNKING
 from docqa.errors import CorpusError, DocqaError, EmptyCorpusError, StoreError, StoreLockedError
+from docqa.machine import NICENESS, share_free_memory
 from docqa.neutralising import printable, printable_name
 from docqa.printing import (
     describe_previous,
@@ -34,7 +36,7 @@ from docqa.store import check, open_generation, read_manifest, read_previous, ro
 from docqa.types import Activity, Chunking, Progress, SyncReport
 
 if TYPE_CHECKING:
-    from docqa.watching import Watcher
+    from docqa.watching import Sync, Watcher
 
 Parser = argparse.ArgumentParser
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -43,8 +45,6 @@ THINGS: dict[Activity, str] = {"reading": "documents", "embedding": "passages", 
 STALE, NO_ANSWER, INTERRUPTED = 3, 4, 130
 DEFAULT_K = 5
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-NICENESS = 10
-"""Of a sync that nobody waits for: programs of the usual niceness, 0, get ten times as much of a processor."""
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 7860
 
 
@@ -80,7 +80,7 @@ def sync(options: argparse.Namespace) -> int:
     if not options.watch:
         say(_sync(options))
         return 0
-    watcher = _watcher(options, say)
+    watcher = _watcher(options, partial(docqa.sync, embedder=_embedder(options)), say)
     with suppress(KeyboardInterrupt):  # the way to stop it
         try:
             say(_sync(options))
@@ -148,9 +148,11 @@ def rollback(options: argparse.Namespace) -> int:
 
 def chat(options: argparse.Namespace) -> int:
     """Sync, then open the web chat."""
+    from docqa.apart import sync_apart
     from docqa.chat import build_chat, check_host, check_port, is_loopback, launch
     from docqa.chat.guarding.passwords import Accounts
 
+    share_free_memory()
     accounts = Accounts.read(options.auth) if options.auth else None
     check_host(options.host, options.allowed_host, protected=accounts is not None or options.insecure)
     check_port(options.host, options.port)
@@ -162,7 +164,8 @@ def chat(options: argparse.Namespace) -> int:
     except CorpusError as exc:  # the page says what to do
         print(f"docqa: {printable(str(exc))}", file=sys.stderr)
     feedback = Path(options.corpus).resolve().parent / "feedback.jsonl"
-    watcher = _watcher(options, _say_aside) if _is_said(options.watch, "DOCQA_WATCH", otherwise=False) else None
+    watch = _is_said(options.watch, "DOCQA_WATCH", otherwise=False)
+    watcher = _watcher(options, partial(sync_apart, model=options.model), _say_aside) if watch else None
     page = build_chat(
         corpus_dir=options.corpus,
         embeddings_dir=options.embeddings,
@@ -256,10 +259,10 @@ def _say_aside(report: SyncReport) -> None:
     print_skipped(report)
 
 
-def _watcher(options: argparse.Namespace, on_report: Callable[[SyncReport], None]) -> "Watcher":
+def _watcher(options: argparse.Namespace, sync: "Sync", on_report: Callable[[SyncReport], None]) -> "Watcher":
     from docqa.watching import Watcher
 
-    return Watcher(options.corpus, options.embeddings, embedder=_embedder(options), on_report=on_report)
+    return Watcher(options.corpus, options.embeddings, sync=sync, on_report=on_report)
 
 
 def _is_said(option: bool | None, variable: str, *, otherwise: bool) -> bool:

@@ -11,9 +11,8 @@ from pathlib import Path
 import watchfiles
 
 from docqa.corpus import FileMark, mark_files
-from docqa.embedding import Embedder
 from docqa.errors import CorpusNotFoundError, DocqaError, StoreLockedError
-from docqa.syncing import diff, sync
+from docqa.syncing import diff
 from docqa.types import Activity, SyncReport
 
 QUIET = 2.0
@@ -31,13 +30,15 @@ GRACE = 5.0
 logger = logging.getLogger(__name__)
 
 Marks = dict[str, FileMark]
+Sync = Callable[..., SyncReport]
+"""`sync`, or what does it elsewhere, with the model chosen: it takes both folders, ``leave`` and ``progress``."""
 
 
 class Watcher:
     """Makes a store agree with its corpus again after every change of it, until it is told to stop.
 
-    ``problem`` says what keeps a change from being embedded, nothing when all is well. ``turn`` is held during a sync,
-    and others of this process that hold it are waited for.
+    ``sync`` is how, and ``on_report`` is told of it. ``problem`` says what keeps a change from being embedded, nothing
+    when all is well. ``turn`` is held during a sync, and others of this process that hold it are waited for.
     """
 
     def __init__(
@@ -45,13 +46,13 @@ class Watcher:
         corpus_dir: str | PathLike[str],
         embeddings_dir: str | PathLike[str],
         *,
-        embedder: Embedder | None = None,
+        sync: Sync,
         on_report: Callable[[SyncReport], None],
     ) -> None:
         self.problem = ""
         self.turn = threading.Lock()
         self._corpus, self._embeddings = Path(corpus_dir), Path(embeddings_dir)
-        self._embedder = embedder
+        self._sync = sync
         self._on_report = on_report
         self._stop = threading.Event()
         self._due = 0.0
@@ -60,7 +61,6 @@ class Watcher:
 
     def run(self) -> None:
         """Watch until `stop` is called."""
-        # not at a lower priority than threads that answer: while it has Python's lock they would wait for its turn
         while not self._stop.is_set():
             if self._corpus.is_dir():
                 self._follow(self._corpus.resolve())
@@ -69,7 +69,7 @@ class Watcher:
             self._stop.wait(WAIT_FOR_OTHERS)
 
     def stop(self) -> None:
-        """End the watch; a sync that is under way is interrupted after its present batch."""
+        """End the watch; a sync that is under way is interrupted when it next says how far it is."""
         self._stop.set()
 
     @contextmanager
@@ -136,13 +136,7 @@ class Watcher:
         report = None
         if not settled.items() <= self._synced.items():
             with self.turn:
-                report = sync(
-                    self._corpus,
-                    self._embeddings,
-                    embedder=self._embedder,
-                    leave=restless,
-                    progress=self._go_on_unless_stopped,
-                )
+                report = self._sync(self._corpus, self._embeddings, leave=restless, progress=self._go_on_unless_stopped)
         self._synced = settled
         if len(settled) < len(changed):
             self._due = time.monotonic()

@@ -4,18 +4,20 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+from docqa.apart import verify_apart
 from docqa.chat.state import Addition, Overview, Source, SyncState, Turn, Vote
 from docqa.corpus import add_document, last_changes, list_corpus, remove_document
 from docqa.embedding import Embedder, Reranker
-from docqa.errors import CorpusNotFoundError, DocqaError, DocumentEditError, IndexNotFoundError
+from docqa.errors import CorpusNotFoundError, CorruptIndexError, DocqaError, DocumentEditError, IndexNotFoundError
 from docqa.feedback import read_votes, record_feedback, vote_key
 from docqa.reading import SUFFIXES
 from docqa.retrieval import Retriever, open_retriever
-from docqa.store import write_lock
+from docqa.store import CHECKED_ON_OPENING, write_lock
 from docqa.syncing import diff, sync
 from docqa.types import CorpusDiff, Document, Hit, IndexedDocument, Span
 from docqa.watching import Watcher
@@ -44,10 +46,27 @@ class Library:
     read_only: bool = False
     watcher: Watcher | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
+    damaged: dict[str, str] = field(default_factory=dict)
+    """What was found wrong with generations, by their names."""
 
     def retriever(self) -> Retriever:
         """Open the present generation of the index."""
         return open_retriever(self.embeddings_dir, self.embedder, reranker=self.reranker)
+
+    def verify(self) -> None:
+        """Compare every byte of the present generation with what was written, and remember what is wrong with it."""
+        generation, size = self.retriever().generation, self.retriever().summary.size
+        if size <= CHECKED_ON_OPENING:
+            return
+        try:
+            verify_apart(self.embeddings_dir)
+        except CorruptIndexError as problem:
+            logger.error("%s", problem)
+            self.damaged[generation] = message(problem)
+
+    def damage(self) -> str:
+        """Say what is wrong with the present generation, as far as is known; nothing when nothing is."""
+        return self.damaged.get(self.retriever().generation, "")
 
     def answer(self, turn: Turn) -> Turn:
         """Ask a turn's question; a problem becomes the turn's problem."""
@@ -82,7 +101,7 @@ class Library:
             changes = self._changes()
             paths = [*(document.path for document in overview.documents), *changes.added]
             changed = last_changes(self.corpus_dir, paths)
-            return replace(overview, changes=changes, changed=changed, problem=self._watching_problem())
+            return replace(overview, changes=changes, changed=changed, problem=self._known_problem())
         except EXPECTED as problem:
             return Overview(problem=message(problem), read_only=self.read_only)
 
@@ -171,8 +190,10 @@ class Library:
             retriever.summary, _documents(retriever), read_only=self.read_only, watched=self.watcher is not None
         )
 
-    def _watching_problem(self) -> str:
+    def _known_problem(self) -> str:
         problem = self.watcher.problem if self.watcher else ""
+        with suppress(IndexNotFoundError):
+            problem = self.damage() or problem
         return problem[:1].upper() + problem[1:]
 
     def _changes(self) -> CorpusDiff:

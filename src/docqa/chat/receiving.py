@@ -3,8 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.state_holder import SessionState
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
@@ -29,6 +32,22 @@ class Chat(gr.Blocks):
     own_routes: Sequence[BaseRoute] = ()
     observers: Sequence[Callable[[Turn, float], None]] = ()
     """Each is told of every question and the seconds it took."""
+
+    async def postprocess_data(
+        self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
+    ) -> list[Any]:
+        """Do as Gradio does, and keep nothing of what was sent.
+
+        Gradio keeps the last value of every component of every page, for links that the chat does not have, and a new
+        component for each one that an event leaves as it is.
+        """
+        output = await super().postprocess_data(block_fn, predictions, state)
+        if state:
+            state.blocks_config.blocks = dict(self.blocks)
+            state.config_values = {number: state.config_values[number] for number in self.blocks}
+            for config in state.config_values.values():
+                config["props"].pop("value", None)
+        return output
 
     def answer(self, pending: Turn) -> Turn:
         """Answer a question of a conversation."""

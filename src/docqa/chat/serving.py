@@ -164,6 +164,8 @@ def _measure(chat: Chat) -> Measurements:
 def _application(chat: Chat, routes: Sequence[BaseRoute], *, with_login: bool) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.router.routes += [*routes, *chat.own_routes]
+    chat.state_session_capacity = MOST_PAGES  # before it is mounted, which is when Gradio reads it
+    chat._queue.ANALYTICS_MAX_EVENTS = 0  # else a table of all events, up to 10,000, is made after every one
     gr.mount_gradio_app(
         app,
         chat,
@@ -179,7 +181,6 @@ def _application(chat: Chat, routes: Sequence[BaseRoute], *, with_login: bool) -
         pwa=False,
         enable_monitoring=False,
     )
-    chat.state_session_capacity = MOST_PAGES
     chat.is_running = True  # else Gradio sends no signs of life through its streams
     return app
 

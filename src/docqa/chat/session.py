@@ -4,11 +4,13 @@ import threading
 from collections.abc import Sequence
 
 from docqa.chat.citing import quoted_evidence
-from docqa.chat.state import Conversation, Turn
+from docqa.chat.state import FORGOTTEN, Conversation, Turn
 from docqa.types import Answer, Exchange, Hit
 
 MOST_CARRIED = 3
 """How many turns before a question it may be understood from."""
+MOST_KEPT = 100
+"""How many turns of a conversation are kept, the last ones; each has some 15 KB."""
 
 
 class Session:
@@ -26,7 +28,8 @@ class Session:
         """Add a question, which is understood from the turns before it if it is to follow them."""
         with self._lock:
             turn = Turn(question, history=carried(self.conversation) if follow else ())
-            self.conversation = (*self.conversation, turn)
+            gone = max(0, len(self.conversation) + 1 - MOST_KEPT)
+            self.conversation = (*[FORGOTTEN] * gone, *self.conversation[gone:], turn)
             return turn
 
     def begin_again(self, number: int) -> Turn | None:

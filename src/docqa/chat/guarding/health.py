@@ -4,6 +4,7 @@ import gc
 import ipaddress
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -42,17 +43,21 @@ class Health:
         gc.collect()
         gc.freeze()  # what is loaded stays; to go through all of it would halt an answer for up to 47 ms
         self.loaded = True
+        with suppress(DocqaError, OSError):  # as when the index is gone, which is said elsewhere
+            self.library.verify()
 
     def why_not_ready(self) -> str:
         """Say why no question can be answered; empty when it can. Paths are left out, for anyone may ask."""
         if self.stopping:
             return STOPPING
         try:
-            self.library.retriever()
+            damage = self.library.damage()
         except IndexNotFoundError:
             return "there is no index yet"
         except (DocqaError, OSError):
             return "the index cannot be opened"
+        if damage:
+            return "the index is damaged"
         return "" if self.loaded else "the model is not loaded yet"
 
 

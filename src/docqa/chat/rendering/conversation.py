@@ -4,12 +4,12 @@ from docqa.answering import UNCALIBRATED
 from docqa.chat.citing import cited_hit, hit_citation, quote_citation
 from docqa.chat.rendering.marking import mark_passage
 from docqa.chat.rendering.wording import count, strength, summary, verdict
-from docqa.chat.state import Conversation, Turn, Vote
+from docqa.chat.state import FORGOTTEN, Conversation, Turn, Vote
 from docqa.neutralising import escape, isolate, isolate_name
 from docqa.types import Answer, Hit, Quote
 
 MOST_TURNS = 20
-"""How many turns are shown, the last ones; the download has them all."""
+"""How many turns are shown, the last ones; the download has as many as are kept."""
 
 THUMB = (
     '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 11h4v10H3zM7 11l4-8a3 3 0 0 1 3 3v4h5.2a1.8 1.8 0 0 1 '
@@ -21,7 +21,8 @@ def render_conversation(conversation: Conversation, vote: Vote = lambda question
     """Render the last turns of a conversation; ``vote`` says what was said of a hit before."""
     hidden = max(0, len(conversation) - MOST_TURNS)
     shown = [_turn(turn, number, vote) for number, turn in enumerate(conversation)][hidden:]
-    earlier = f'<p class="docqa-hint">{count(hidden, "earlier question")} in the download.</p>' if hidden else ""
+    kept = hidden - conversation.count(FORGOTTEN)
+    earlier = f'<p class="docqa-hint">{count(kept, "earlier question")} in the download.</p>' if hidden else ""
     return (
         f'<p class="docqa-unseen" role="status">{escape(_announcement(conversation))}</p>'
         f'<section class="docqa-conversation" aria-label="Conversation">{earlier}{"".join(shown)}</section>'
