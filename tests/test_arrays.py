@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from docqa import arrays
-from docqa.arrays import ArrayWriter, map_array, map_starts, release, write_array
+from docqa.arrays import ArrayWriter, map_array, map_starts, release, widen, write_array
 
 
 def test_rows_written_in_pieces_are_read_as_numpy_reads_them(tmp_path: Path) -> None:
@@ -83,3 +83,15 @@ def test_what_is_not_mapped_cannot_be_given_back() -> None:
 
 def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGESIZE
+
+
+def test_every_finite_number_is_widened_exactly() -> None:
+    numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    numbers = numbers[np.isfinite(numbers)]
+    assert widen(numbers).tobytes() == numbers.astype(np.float32).tobytes()
+
+
+def test_widening_leaves_what_it_is_given_as_it_was() -> None:
+    numbers = np.array([[0.5, -2.0], [-0.0, 3.0]], np.float16)
+    widen(numbers)
+    assert numbers.tolist() == [[0.5, -2.0], [-0.0, 3.0]]

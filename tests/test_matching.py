@@ -1,11 +1,16 @@
 """Matching: compressed tokens keep angles, and every match against a double loop."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from docqa.machine import usable_cpus
 from docqa.matching import NEAR, compress_tokens, match_tokens
 from docqa.types import TokenEmbeddings
 
@@ -274,3 +279,36 @@ def test_copies_match_equally_wherever_they_stand() -> None:
     for i in (2, 4, 6):
         assert_array_equal(found[i], found[0])
         assert_array_equal(means[i], means[0])
+
+
+def test_a_long_query_matches_as_each_of_its_tokens_does_alone() -> None:
+    random = np.random.default_rng(7)
+    query, rows = tokens(unit(random, 120)), compress_tokens(tokens(unit(random, 50))).rows
+    (found,), _ = match_tokens(query, random_weights(random, 120), rows, [np.array([50])])
+    one = np.ones(1, np.float32)
+    alone = [match_tokens(tokens(row[None]), one, rows, [np.array([50])])[0][0] for row in query.rows]
+    assert_allclose(found, np.concatenate(alone, axis=1), atol=1e-6)
+
+
+BUSY = """
+import time
+import numpy as np
+from docqa.matching import match_tokens
+from docqa.types import TokenEmbeddings
+
+query = TokenEmbeddings(np.arange(60, dtype=np.int32), np.ones((60, 384), np.float32))
+rows, weights = np.ones((3000, 96), np.uint8), np.full(60, 1 / 60, np.float32)
+time.sleep(0.5)  # threads that have just started are busy for a while
+others, own = time.process_time(), time.thread_time()
+for _ in range(20):
+    match_tokens(query, weights, rows, [np.array([150])] * 20)
+print((time.process_time() - others) / (time.thread_time() - own))
+"""
+
+
+@pytest.mark.skipif(usable_cpus() < 2, reason="libraries start no threads on one processor")
+def test_matching_keeps_no_other_thread_busy() -> None:
+    """A thread of BLAS that gets no processor holds up all who wait for it."""
+    free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", BUSY], env=free, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.2

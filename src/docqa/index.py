@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from docqa.arrays import ArrayWriter, map_array, map_starts, release, write_array
+from docqa.arrays import ArrayWriter, map_array, map_starts, release, widen, write_array
 from docqa.bm25 import AskedTerms, TermRows, Terms, TermsWriter, spans
 from docqa.nearest import Nearest, write_nearest
 from docqa.types import Embeddings, PassageEmbeddings, TokenEmbeddings
@@ -287,7 +287,7 @@ class Index(StoredEmbeddings):
 
     def _find_nearest(self, query: Embeddings, count: int) -> Rows:
         near = self._nearest.search(query, min(len(self), max(count, NEAR))) if self._nearest else np.arange(len(self))
-        return near[_best(np.vecdot(self._passages[near].astype(np.float32), query), count)]
+        return near[_best(np.vecdot(widen(self._passages[near]), query), count)]
 
     def _give_back(self) -> None:
         self._searches += 1
@@ -300,8 +300,8 @@ class Index(StoredEmbeddings):
         places, starts = spans(self._starts, rows)
         return _Gathered(
             rows,
-            np.asarray(self._passages[rows], np.float32),
-            np.asarray(self._sentences[places], np.float32),
+            widen(self._passages[rows]),
+            widen(self._sentences[places]),
             starts,
             self._terms.passages.select(rows),
             self._terms.sentences.select(places),

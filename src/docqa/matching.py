@@ -4,6 +4,7 @@ Each token of the query looks for its best match among the tokens of the passage
 2020, arXiv:2004.12832), with the token embeddings of the one forward pass over the passage.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,9 @@ STEP = 0.9957
 (Max, "Quantizing for minimum distortion", 1960)."""
 LEVELS = np.stack([(np.arange(256) >> shift & 3) - 1.5 for shift in (0, 2, 4, 6)], axis=1).astype(np.float32)
 """The four numbers that a byte holds."""
+ALONE = 9_000
+"""Numbers of a matrix that OpenBLAS multiplies by a vector in the thread that asks it to. It divides larger ones, and
+then waits for a processor that another thread or program may have: under load that takes ten times as long."""
 NEAR = 30
 """Tokens; how far apart the matches of a query's tokens may stand to count as together."""
 
@@ -60,7 +64,7 @@ def match_tokens(
     if len(query) and len(rows):
         sizes = np.array([each.sum() for each in token_counts])
         passages = _Stretches(sizes)
-        cosines = _cosines(np.asarray(query.rows, np.float32), rows, passages)
+        cosines = _cosines(np.asarray(query.rows, np.float32), rows)
         best[counts > 0] = _Stretches(counts).most(cosines).T
         means[sizes > 0] = _means(cosines, weights, passages)
     return np.split(best, np.cumsum([len(each) for each in token_counts])[:-1]), means
@@ -111,18 +115,17 @@ def _running_most(values: Scores, width: int) -> Scores:
     return values
 
 
-def _cosines(query: Embeddings, rows: NDArray[np.uint8], passages: _Stretches) -> Scores:
+def _cosines(query: Embeddings, rows: NDArray[np.uint8]) -> Scores:
     """Compute the cosines of a query's tokens with compressed ones: ``(q, d)`` and ``(t, d / 4)`` → ``(q, t)``.
 
-    Passage by passage, for what BLAS rounds depends on the place in the product, and copies must stay equal.
+    Token by token, for what BLAS rounds depends on the place in a product of matrices, and copies must stay equal.
     """
-    query = _unit(query)
-    cosines = np.empty((len(query), len(rows)), np.float32)
-    for first, last in zip(passages.ends - passages.sizes, passages.ends, strict=True):
-        levels = np.take(LEVELS, rows[first:last], axis=0)  # LEVELS[rows] takes ten times as long
-        levels = levels.reshape(last - first, -1)[:, : query.shape[1]]
-        cosines[:, first:last] = query @ levels.T / np.sqrt(np.einsum("ij,ij->i", levels, levels))
-    return cosines
+    levels = np.take(LEVELS, rows, axis=0)  # LEVELS[rows] takes ten times as long
+    levels = levels.reshape(len(rows), -1)[:, : query.shape[1]]
+    lengths = np.sqrt(np.vecdot(levels, levels))
+    parts = np.array_split(_unit(query), math.ceil(query.size / ALONE))
+    products = np.concatenate([(part @ levels[:, :, None])[:, :, 0] for part in parts], axis=1)
+    return np.asarray(np.divide(products.T, lengths, order="C"), np.float32)
 
 
 def _weighted(weights: Scores, values: Scores) -> Scores:
