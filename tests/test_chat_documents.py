@@ -17,14 +17,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import docqa
-from conftest import BEES, CAKE
+from conftest import BEES, CAKE, FakeEmbedder
 from docqa.chat import is_loopback
 from docqa.chat.guarding.health import Health
 from docqa.chat.library import READ_ONLY, Library
 from docqa.chat.rendering import render_desk, render_listing, render_notice, render_sync, render_tabs, render_welcome
 from docqa.chat.rendering.documents import MOST_LISTED
 from docqa.chat.state import Overview, SyncState
-from docqa.store import write_lock
+from docqa.store import read_manifest, write_lock
 from docqa.types import CorpusDiff, IndexedDocument, SkippedDocument, StoreSummary, SyncReport
 from docqa.watching import Watcher
 from format_files import docx, word
@@ -163,6 +163,37 @@ def traces(store: Path, *words: bytes) -> list[str]:
     return [str(file.relative_to(store)) for file in found if any(word in file.read_bytes() for word in words)]
 
 
+def test_a_sync_does_not_keep_a_stopping_chat_and_the_index_stays(
+    library: Library, corpus: Path, store: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
+):
+    at_work, go_on, before = threading.Event(), threading.Event(), read_manifest(store)
+
+    def embed(*arguments):
+        at_work.set()
+        go_on.wait(60)
+        return type(fake).embed_passages(fake, *arguments)
+
+    monkeypatch.setattr(fake, "embed_passages", embed, raising=False)
+    (corpus / "plant.md").write_text("The office plant is called Rosalind.")
+    syncing = threading.Thread(target=lambda: list(library.sync()), daemon=True)
+    syncing.start()
+    assert at_work.wait(60)
+    library.stopping.set()
+    syncing.join(60)
+    assert not syncing.is_alive()
+    go_on.set()
+    with library.turn:
+        assert read_manifest(store) == before
+
+
+def test_the_last_document_that_can_be_read_is_removed_from_the_index(library: Library, corpus: Path, store: Path):
+    (corpus / "chat.docx").write_bytes(b"no words")
+    for path in ("bridge.txt", "cake.md", "notes/bees.md"):
+        assert list(library.sync(without=path))[-1].problem == ""
+    assert read_manifest(store).documents == {}
+    assert not traces(store, b"sponge", b"honey")
+
+
 def test_an_added_document_is_found_after_a_sync(library: Library):
     added = library.add("../up/Rosalind.md", b"The office plant is called Rosalind.\n")
     assert (added.path, added.problem) == ("Rosalind.md", "")
@@ -233,7 +264,7 @@ def test_a_library_that_is_watched_says_so_and_finds_what_the_watch_embedded(cor
 def test_damage_that_opening_does_not_see_is_found_and_shown(
     library: Library, store: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    for module in ("docqa.store", "docqa.chat.library"):
+    for module in ("docqa.store.checking", "docqa.chat.library"):
         monkeypatch.setattr(f"{module}.CHECKED_ON_OPENING", 0)
     monkeypatch.setattr(gc, "freeze", lambda: None)
     (file,) = store.glob("generation-*/tokens.npy")
@@ -242,9 +273,8 @@ def test_damage_that_opening_does_not_see_is_found_and_shown(
     file.write_bytes(content)
     health = Health(library)
     health._load()
-    problem = (
-        f"he index in '{store}' cannot be used: tokens.npy is not as it was written; run 'docqa sync' to rebuild it"
-    )
+    remedy = f"run 'docqa sync --embeddings {store}' to rebuild it"
+    problem = f"he index in '{store}' cannot be used: tokens.npy is not as it was written; {remedy}"
     assert health.why_not_ready() == "the index is damaged"
     assert library.overview().problem == f"T{problem}"
     assert caplog.messages == [f"t{problem}"]

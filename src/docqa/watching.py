@@ -116,16 +116,15 @@ class Watcher:
         self._due = time.monotonic() + LOOK_AGAIN
         try:
             report = self._embed_changes()
+            self.problem = ""
+            if report:
+                self._on_report(report)
         except _StoppedError:
             return
         except StoreLockedError:
             self._due = time.monotonic() + WAIT_FOR_OTHERS
         except Exception as problem:  # whatever it is, the next change may be embedded
             self._say(problem)
-        else:
-            self.problem = ""
-            if report:
-                self._on_report(report)
 
     def _embed_changes(self) -> SyncReport | None:
         """Sync, unless nothing has changed but files that do not rest, which are left for the next time."""
@@ -162,8 +161,10 @@ class Watcher:
     def _say(self, problem: Exception) -> None:
         """Say a problem once, not every time it is met."""
         said = str(problem) if isinstance(problem, DocqaError) else f"cannot sync: {type(problem).__name__}: {problem}"
-        if said != self.problem:
+        if said != self.problem and isinstance(problem, DocqaError):
             logger.warning("%s", said)
+        elif said != self.problem:
+            logger.error("%s", said, exc_info=problem)
         self.problem = said
 
 

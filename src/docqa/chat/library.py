@@ -19,12 +19,14 @@ from docqa.reading import SUFFIXES
 from docqa.retrieval import Retriever, open_retriever
 from docqa.store import CHECKED_ON_OPENING, write_lock
 from docqa.syncing import diff, sync
-from docqa.types import CorpusDiff, Document, Hit, IndexedDocument, Span
+from docqa.types import Activity, CorpusDiff, Document, Hit, IndexedDocument, Span
 from docqa.watching import Watcher
 
 logger = logging.getLogger(__name__)
 
 EXPECTED = (DocqaError, ValueError, OSError)
+LOOK_UP = 0.5
+"""Seconds after which whoever waits for a sync looks whether the chat is stopping."""
 EMPTY_CORPUS = CorpusDiff((), (), (), ())
 GONE = "This document is no longer in the index. This is the passage as it was when you asked."
 READ_ONLY = "Documents cannot be changed from this page; start the chat with --allow-edits to allow it."
@@ -46,6 +48,7 @@ class Library:
     read_only: bool = False
     watcher: Watcher | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
+    stopping: threading.Event = field(default_factory=threading.Event)
     damaged: dict[str, str] = field(default_factory=dict)
     """What was found wrong with generations, by their names."""
 
@@ -141,12 +144,16 @@ class Library:
     def sync(self, *, without: str = "") -> Iterator[SyncState]:
         """Sync in a thread of its own and yield how far it is; the last state holds its report or problem.
 
-        One sync is made at a time, others wait. The document ``without`` which to sync is removed first.
+        One sync is made at a time, others wait. The document ``without`` which to sync is removed first. When the
+        library is stopping, it is interrupted, and the next sync goes on from there.
         """
         states: queue.Queue[SyncState] = queue.Queue()
         threading.Thread(target=self._sync_into, args=(states, without), daemon=True).start()
-        while True:
-            state = states.get()
+        while not self.stopping.is_set():
+            try:
+                state = states.get(timeout=LOOK_UP)
+            except queue.Empty:
+                continue
             while not states.empty():  # the page is slower than the sync, and only the last one is true
                 state = states.get()
             yield state
@@ -159,6 +166,12 @@ class Library:
             return
         if self.turn.locked():
             states.put(SyncState(waiting=True))
+
+        def say(done: int, total: int, activity: Activity) -> None:
+            if self.stopping.is_set():
+                raise InterruptedError("the chat is stopping; the next sync goes on from here")
+            states.put(SyncState(done, total, activity))
+
         try:
             with self.turn:
                 report = sync(
@@ -166,20 +179,21 @@ class Library:
                     self.embeddings_dir,
                     embedder=self.embedder,
                     force=bool(without) and self._remove(without),
-                    progress=lambda done, total, activity: states.put(SyncState(done, total, activity)),
+                    progress=say,
                 )
             states.put(SyncState(report=report))
         except Exception as problem:  # the page waits for a last state whatever happened
             states.put(SyncState(problem=message(problem)))
 
     def _remove(self, path: str) -> bool:
-        """Remove a document unless the store is being written, and tell whether it was the last one.
+        """Remove a document unless the store is being written, and tell whether it was the last indexed one.
 
         A sync empties the store only when it is told to.
         """
+        indexed = {document.path for document in self._indexed().documents}
         with write_lock(self.embeddings_dir):
             remove_document(self.corpus_dir, path)
-        return not list_corpus(self.corpus_dir, SUFFIXES, {}).files
+        return indexed.isdisjoint(list_corpus(self.corpus_dir, SUFFIXES, {}).files)
 
     def _indexed(self) -> Overview:
         try:

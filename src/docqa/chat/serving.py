@@ -107,7 +107,8 @@ class ChatServer(uvicorn.Server):
         sys.stderr.flush()
         self._health.warm_up()
         if self._open_browser:
-            webbrowser.open(url)
+            # a browser of the terminal stays until it is closed
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take nothing new, finish what was begun, end the streams of open pages, then stop."""
@@ -117,6 +118,7 @@ class ChatServer(uvicorn.Server):
         deadline = time.monotonic() + SECONDS_TO_FINISH
         while _at_work(self._chat) and time.monotonic() < deadline and not self.force_exit:
             await asyncio.sleep(0.05)
+        self._chat.library.stopping.set()
         await asyncio.sleep(0.2)  # for the last words to be sent
         self._chat.app.stop_event.set()
         self._chat.is_running = False

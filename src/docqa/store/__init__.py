@@ -16,7 +16,7 @@
 Its modules, each importing those before it: `locking`, `manifest`, `checking`, `opening` and `generations`.
 """
 
-from docqa.store.checking import check, check_files, check_model, verify
+from docqa.store.checking import CHECKED_ON_OPENING, check, check_files, check_model, verify
 from docqa.store.generations import UNFINISHED_FOLDER, commit, new_generation, remove_leftovers, roll_back, tidy
 from docqa.store.locking import write_lock, writing
 from docqa.store.manifest import (
@@ -31,6 +31,7 @@ from docqa.store.manifest import (
 from docqa.store.opening import TEXTS_FILE, Generation, Sources, open_generation, open_sources
 
 __all__ = [
+    "CHECKED_ON_OPENING",
     "FORMAT",
     "Generation",
     "Manifest",
