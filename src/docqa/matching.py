@@ -19,7 +19,7 @@ LEVELS = np.stack([(np.arange(256) >> shift & 3) - 1.5 for shift in (0, 2, 4, 6)
 """The four numbers that a byte holds."""
 ALONE = 9_000
 """Numbers of a matrix that OpenBLAS multiplies by a vector in the thread that asks it to. It divides larger ones, and
-then waits for a processor that another thread or program may have: under load that takes ten times as long."""
+then waits for a processor that another thread or program may have: beside busy ones a query took thrice as long."""
 NEAR = 30
 """Tokens; how far apart the matches of a query's tokens may stand to count as together."""
 
