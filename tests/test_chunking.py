@@ -115,11 +115,14 @@ def test_a_sentence_that_fits_is_never_cut(text: str, chunking: Chunking) -> Non
     except DocumentReadError:
         return
     found = {span for p in chunk(document, count_tokens=count, chunking=chunking) for span in p.sentences}
-    for block in [block for block in document.blocks if block.kind != "heading"]:
-        for span in split_sentences(document[block.span]):
-            whole = Span(block.span.start + span.start, block.span.start + span.end)
-            if count([document[whole]])[0] <= chunking.size and len(whole) <= MAX_SENTENCE:
-                assert whole in found
+    wholes = {
+        Span(block.span.start + span.start, block.span.start + span.end)
+        for block in document.blocks
+        if block.kind != "heading"
+        for span in split_sentences(document[block.span])
+    }
+    fitting = {span for span in wholes if count([document[span]])[0] <= chunking.size and len(span) <= MAX_SENTENCE}
+    assert fitting <= found
 
 
 @settings(deadline=None, max_examples=200)

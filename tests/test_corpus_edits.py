@@ -191,14 +191,14 @@ def test_a_name_taken_at_the_last_moment_is_not_written_over(tmp_path: Path, mon
     assert files(tmp_path) == {"a.md": "theirs", "a (2).md": "words"}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_a_corpus_that_is_read_only_is_said_to_be(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(DocumentEditError, match="the documents' folder cannot be written"):
-            add(tmp_path, "a.md")
-    finally:
-        tmp_path.chmod(0o700)
+def test_a_corpus_that_is_read_only_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DocumentEditError, match="the documents' folder cannot be written; change its permissions"):
+        add(tmp_path, "a.md")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["a.md", "notes/a.md"])

@@ -14,6 +14,11 @@ from docqa.reading import CODE, CONVERTERS, SUFFIXES, TEXT_READERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = {
+    page.relative_to(ROOT).as_posix(): page.read_text("utf-8")
+    for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+}
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def verbs() -> dict[str, argparse.ArgumentParser]:
@@ -48,10 +53,80 @@ def test_every_suffix_is_in_the_list_of_formats() -> None:
     assert {".pdf"} | set(CONVERTERS) | set(TEXT_READERS) - set(CODE) <= listed
 
 
+def anchors(page: str) -> set[str]:
+    """List the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#{1,6} +(.*?) *$", FENCED.sub("", page), re.MULTILINE)
+    shown = [re.sub(r"\[(.*?)\]\(.*?\)", r"\1", title).lower() for title in titles]
+    slugs = [re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in shown]
+    before = [slugs[:i].count(slug) for i, slug in enumerate(slugs)]
+    return {f"{slug}-{times}" if times else slug for slug, times in zip(slugs, before, strict=True)}
+
+
+def test_anchors_are_those_of_github() -> None:
+    page = "# The `k` – what [it](a.md) is?\n\n## One_two-3\n\n```\n# no heading\n```\n\n## One_two-3\n"
+    assert anchors(page) == {"the-k--what-it-is", "one_two-3", "one_two-3-1"}
+
+
+def links() -> list[tuple[str, str]]:
+    """List the links to this project's own files, each with the page it stands on."""
+    return [
+        (name, link) for name, page in PAGES.items() for link in re.findall(r"\]\(([^):]+)\)", FENCED.sub("", page))
+    ]
+
+
+def leads_somewhere(page: str, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = ROOT / Path(page).parent / path if path else ROOT / page
+    return target.exists() and (not anchor or anchor in anchors(target.read_text("utf-8")))
+
+
 def test_every_link_leads_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+    assert {("README.md", "docs/formats.md#scans"), ("SECURITY.md", "docs/server.md")} <= set(links())
+    assert [found for found in links() if not leads_somewhere(*found)] == []
+
+
+def test_a_link_that_leads_nowhere_is_noticed() -> None:
+    assert [leads_somewhere("docs/store.md", link) for link in ("gone.md", "formats.md#gone", "#gone")] == [False] * 3
+
+
+def fenced_lines(program: str) -> list[tuple[str, str]]:
+    """List how a program is called in the blocks of code of all pages: each page with the words after its name."""
+    call = re.compile(rf"^(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?{program} (.*?)(?: &)?$", re.MULTILINE)
+    return [
+        (name, words) for name, page in PAGES.items() for block in FENCED.findall(page) for words in call.findall(block)
+    ]
+
+
+def mentions(program: str) -> list[tuple[str, str]]:
+    """List how a program is called within the sentences of all pages."""
+    call = re.compile(rf"`{program} ([a-z][^`]*)`")
+    return [(name, words) for name, page in PAGES.items() for words in call.findall(FENCED.sub("", page))]
+
+
+def test_every_command_parses() -> None:
+    commands = fenced_lines("docqa")
+    assert {"README.md", "docs/server.md", "docs/store.md", "docs/watching.md"} <= {name for name, _ in commands}
+    for name, words in commands:
+        try:
+            _parser().parse_args(shlex.split(words, comments=True))
+        except SystemExit:
+            pytest.fail(f"{name}: docqa {words}")
+
+
+def test_every_command_that_is_mentioned_exists() -> None:
+    assert {("docs/formats.md", "sync --force"), ("CHANGELOG.md", "status --verify")} <= set(mentions("docqa"))
+    for name, words in mentions("docqa"):
+        verb, *others = words.split()
+        assert verb in verbs(), f"{name}: docqa {words}"
+        options = {option for option in others if option.startswith("-")}
+        assert options <= verbs()[verb]._option_string_actions.keys(), f"{name}: docqa {words}"
+
+
+def test_every_target_of_make_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    calls = [(name, words.split()[0]) for name, words in fenced_lines("make") + mentions("make")]
+    assert {("README.md", "chat"), ("docs/reliability.md", "load"), ("SECURITY.md", "audit")} <= set(calls)
+    assert [call for call in calls if call[1] not in targets] == []
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +141,6 @@ def test_the_first_answer_comes_by_line_30() -> None:
     assert "make chat" in lines
     assert any("docqa ask" in line for line in lines)
     assert any("in Korybko's view a vehicle of US proxy influence" in line for line in lines)
-
-
-def test_the_readme_commands_parse() -> None:
-    commands = re.findall(r"^(?:\$ )?\.venv/bin/docqa (.*)$", README, re.MULTILINE)
-    assert commands
-    for command in commands:
-        _parser().parse_args(shlex.split(command))
 
 
 def test_the_readme_python_runs(

@@ -186,20 +186,23 @@ def test_a_sync_killed_at_any_time_leaves_the_old_or_the_new_index(
     started = time.perf_counter()
     docqa.sync(documents, tmp_path / "timed", embedder=FakeEmbedder())
     usual = time.perf_counter() - started
-    for round_ in range(8):
+    kills = rounds = 0
+    while kills < 8:
+        rounds += 1
+        assert rounds <= 80, f"only {kills} syncs were killed before their end"
         before = stored(store)
-        write_corpus(documents, {f"{i:02}.txt": f"Round {round_} tells of {i * 7}." for i in range(0, PASSAGES, 2)})
+        write_corpus(documents, {f"{i:02}.txt": f"Round {rounds} tells of {i * 7}." for i in range(0, PASSAGES, 2)})
 
-        def work() -> None:
-            threading.Timer(rng.random() * usual, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        def work(moment: float = rng.random() * usual) -> None:
+            threading.Timer(moment, os.kill, (os.getpid(), signal.SIGKILL)).start()
             docqa.sync(documents, store, embedder=FakeEmbedder())
 
-        rng.random()
-        killed(work)
-        docqa.sync(documents, tmp_path / f"fresh {round_}", embedder=FakeEmbedder())
-        assert stored(store) in (before, stored(tmp_path / f"fresh {round_}"))
+        kills += killed(work)
+        fresh = tmp_path / f"fresh {rounds}"
+        docqa.sync(documents, fresh, embedder=FakeEmbedder())
+        assert stored(store) in (before, stored(fresh))
         docqa.sync(documents, store, embedder=FakeEmbedder())
-        assert stored(store) == stored(tmp_path / f"fresh {round_}")
+        assert stored(store) == stored(fresh)
 
 
 @pytest.mark.parametrize("write", range(0, 29, 4))  # the 28th is of the manifest, the one after it of the new state

@@ -78,7 +78,8 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_no_rows_can_be_written_and_read(tmp_path: Path) -> None:
     write_nearest(tmp_path / "n", np.empty((0, 16), np.float16))
-    Nearest.read(tmp_path / "n", 0, 16)
+    found = Nearest.read(tmp_path / "n", 0, 16)
+    assert found.search(np.ones(16, np.float32), 2).tolist() == [-1, -1]  # what FAISS says where there is no row
 
 
 @pytest.mark.parametrize(("rows", "dimension"), [(99, 16), (101, 16), (100, 12)])

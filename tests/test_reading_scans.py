@@ -298,7 +298,8 @@ def test_the_program_dies_with_the_process_that_reads(program: Callable[..., Non
 def test_the_program_ends_when_reading_is_stopped(program: Callable[..., None]) -> None:
     from threading import Thread
 
-    program("exec sleep 62")
+    seconds = f"62.{os.getpid():07}"  # spelt as no other run of the tests does
+    program(f"exec sleep {seconds}")
     process, outcomes = ReadingProcess(), list[Document | Failure | CorpusError]()
 
     def read_apart() -> None:
@@ -309,20 +310,20 @@ def test_the_program_ends_when_reading_is_stopped(program: Callable[..., None]) 
 
     thread = Thread(target=read_apart)
     thread.start()
-    number = _wait_for(lambda: _sleepers()[0])
+    number = _wait_for(lambda: _sleepers(seconds)[0])
     process.close()
     thread.join()
     assert _wait_for(lambda: _is_gone(number))
     assert not any(isinstance(outcome, Document) for outcome in outcomes)
 
 
-def _sleepers() -> list[int]:
-    return [int(file.parent.name) for file in Path("/proc").glob("[0-9]*/cmdline") if _is_sleeper(file)]
+def _sleepers(seconds: str) -> list[int]:
+    return [int(file.parent.name) for file in Path("/proc").glob("[0-9]*/cmdline") if _sleeps(file, seconds)]
 
 
-def _is_sleeper(file: Path) -> bool:
+def _sleeps(file: Path, seconds: str) -> bool:
     try:
-        return file.read_bytes() == b"sleep\x0062\0"
+        return file.read_bytes() == f"sleep\0{seconds}\0".encode()
     except OSError:
         return False
 

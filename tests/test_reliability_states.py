@@ -237,5 +237,6 @@ def test_any_history_agrees_with_the_model(quick: Path, soak: bool, figures: Fig
             suppress_health_check=list(HealthCheck),
         ),
     )
+    assert taken.keys() == {"rollbacks", "damages", "steps", "generations", "faults"}
     counted = ", ".join(f"{count} {what}" for what, count in taken.items())
     figures("any history of edits, syncs, faults and rollbacks agrees with the model", counted)

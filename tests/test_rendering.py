@@ -3,9 +3,7 @@
 import io
 import random
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -137,18 +135,22 @@ def test_a_process_that_was_killed_is_started_anew(start: Callable[..., Renderin
 
 
 def test_a_page_that_takes_too_long_is_given_up(start: Callable[..., RenderingProcess]) -> None:
-    process, began = start(seconds=0.05), time.monotonic()
+    process = start(seconds=0.05)
     with pytest.raises(DocumentReadError, match="page 1 cannot be drawn") as given_up:
         process.render("a.pdf", pdf(page("One.")), 1)
-    assert time.monotonic() - began < 10
     assert given_up.value.path == "a.pdf"
     assert process._process is None
 
 
-def test_nothing_is_imported_from_the_folder_it_is_started_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_imported_from_the_folder_it_is_started_in(
+    start: Callable[..., RenderingProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "pypdfium2.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", ["", *sys.path])
-    with closing(RenderingProcess()) as process, suppress(DocumentReadError):
+    process = start()
+    assert process.render("a.pdf", pdf(page("One.")), 1).page == 1
+    assert process._process and process._process.poll() is None
+    with pytest.raises(DocumentReadError, match="it is no PDF"):
         process.render("a.pdf", b"%PDF-1.4", 1)
     assert not (tmp_path / "ran").exists()

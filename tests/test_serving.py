@@ -125,6 +125,8 @@ def test_others_are_let_in_only_with_a_login_or_knowingly(host: str, allowed: li
 
 def test_this_machine_needs_no_login() -> None:
     check_host("127.0.0.1", protected=False)
+    with pytest.raises(UnprotectedHostError):
+        check_host("127.0.0.2.example", protected=False)
 
 
 def test_a_chat_without_a_login_is_refused_before_anything_is_synced(tmp_path: Path, capsys) -> None:

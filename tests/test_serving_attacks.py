@@ -24,6 +24,9 @@ from serving import INSIDE, OUTSIDE, PASSWORD, Chat, chat_in, exchange, request
 EXAMPLES = int(os.environ.get("DOCQA_FUZZ_EXAMPLES", "60"))
 """How many inputs are tried in each fuzz test; 20,000 take about ten minutes."""
 
+WITHOUT_END = 60
+"""Seconds; a chat of these tests waits for one, and only where it waits for ever does a busy machine take as many."""
+
 PATHS = {route.name: route.name.replace("{id}", "a1").replace("{file}", "index.js") for route in ROUTES}
 WRITES = [JOIN, CALL, UPLOAD]
 DEEP = "/../" * 12
@@ -125,7 +128,7 @@ def own(chat: Chat, *headers: str, method: str = "GET", path: str = "/", body: b
 
 def methods_of(path: str) -> list[str]:
     route = find_route(path)
-    assert route
+    assert route and route.methods - {"HEAD"}
     return sorted(route.methods - {"HEAD"})
 
 
@@ -250,17 +253,19 @@ def test_what_is_slow_is_not_waited_for(chat: Chat) -> None:
         "part of a chunk": f"POST {JOIN} HTTP/1.1\r\n{host}Transfer-Encoding: chunked\r\n\r\n10\r\nx".encode(),
     }
 
-    def seconds_open(sent: bytes) -> float:
-        began = time.monotonic()
-        with socket.create_connection(("127.0.0.1", chat.port), timeout=10) as connection:
+    def is_closed(sent: bytes) -> bool:
+        with socket.create_connection(("127.0.0.1", chat.port), timeout=WITHOUT_END) as connection:
             connection.sendall(sent)
-            while connection.recv(65536):
-                pass
-        return time.monotonic() - began
+            try:
+                while connection.recv(65536):
+                    pass
+            except TimeoutError:
+                return False
+        return True
 
     with ThreadPoolExecutor(len(unfinished)) as pool:
-        times = dict(zip(unfinished, pool.map(seconds_open, unfinished.values()), strict=True))
-    assert {name for name, seconds in times.items() if seconds > 8} == set()
+        closed = dict(zip(unfinished, pool.map(is_closed, unfinished.values()), strict=True))
+    assert closed == dict.fromkeys(unfinished, True)
 
 
 def test_drops_that_keep_coming_do_not_hold_a_connection(chat: Chat) -> None:

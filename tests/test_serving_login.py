@@ -162,9 +162,8 @@ def test_wrong_passwords_at_full_speed_are_limited_and_the_right_one_works_after
         guessers = [threading.Thread(target=guess) for _ in range(8)]
         for guesser in guessers:
             guesser.start()
-        began = time.perf_counter()
-        assert httpx.get(chat.url + "/healthz", timeout=10).text == "alive"
-        assert time.perf_counter() - began < 5
+        assert httpx.get(chat.url + "/healthz", timeout=60).text == "alive"
+        assert len(statuses) < 320  # it was answered before the guesses were
         for guesser in guessers:
             guesser.join()
         assert len(statuses) == 320
