@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import resource
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
 from docqa.chat.guarding.bodies import BodyLimitMiddleware
+from docqa.chat.guarding.connections import allow_open_files, is_counted, most_connections
 from docqa.chat.guarding.events import MalformedEventError, read_event
 from docqa.chat.guarding.health import Health
 from docqa.chat.guarding.hosts import HostNames
@@ -340,6 +342,29 @@ def test_a_client_may_take_its_allowance_and_then_what_grows_back(clock: Clock) 
 def test_one_home_has_one_network() -> None:
     assert network_of("2001:db8:1:2:3:4:5:6") == network_of("2001:db8:1:2::1") == "2001:db8:1:2::/64"
     assert (network_of("10.0.0.1"), network_of("no address")) == ("10.0.0.1", "no address")
+    assert [network_of(f"::ffff:{address}") for address in ("1.2.3.4", "9.9.9.9")] == ["1.2.3.4", "9.9.9.9"]
+
+
+# Connections.
+
+
+def test_the_connections_of_other_machines_are_counted_each_for_itself() -> None:
+    networks = [
+        network_of(address) for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.1", "2001:db8::1", "")
+    ]
+    assert [is_counted(network) for network in networks] == [False, False, False, True, True, False]
+
+
+def test_the_chat_may_open_more_files_and_leaves_half_for_other_things(monkeypatch) -> None:
+    limits = {"files": (1024, 1_048_576)}
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits["files"])
+    monkeypatch.setattr(resource, "setrlimit", lambda which, files: limits.update(files=files))
+    assert most_connections() == 512
+    allow_open_files()
+    assert (limits["files"], most_connections()) == ((4096, 1_048_576), 800)
+    limits["files"] = (256, 300)
+    allow_open_files()
+    assert (limits["files"], most_connections()) == ((300, 300), 150)
 
 
 # Bodies.

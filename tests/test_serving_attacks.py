@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import gradio as gr
@@ -223,6 +224,15 @@ def test_requests_whose_end_is_unclear_are_refused(chat: Chat, head: str) -> Non
     assert set(re.findall(rb"HTTP/1.1 (.)", received)) == {b"4"} and b'"components"' not in received
 
 
+def test_nothing_follows_a_request_whose_length_is_said_twice(chat: Chat) -> None:
+    head = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    attack = f"POST {JOIN} HTTP/1.1\r\nHost: 127.0.0.1:{chat.port}\r\n{head}".encode() + own(chat, path="/healthz")
+    with socket.create_connection(("127.0.0.1", chat.port), timeout=10) as connection:
+        connection.sendall(attack)
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"400"]
+
+
 def test_long_targets_and_bodies_are_refused(chat: Chat) -> None:
     chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
     head = f"POST {JOIN} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
@@ -270,6 +280,117 @@ def test_drops_that_keep_coming_do_not_hold_a_connection(chat: Chat) -> None:
             for _ in range(30):
                 time.sleep(0.2)
                 connection.sendall(b"X: y\r\n")
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("POST /nothing HTTP/1.1\r\nHost: {own}", 404),
+        ("PUT / HTTP/1.1\r\nHost: {own}", 405),
+        ("POST / HTTP/1.1\r\nHost: evil.example", 400),
+        ("POST /logout HTTP/1.1\r\nHost: {own}\r\nOrigin: http://evil.example", 403),
+        ("GET /config HTTP/1.1\r\nHost: {own}", 401),
+        ("GET /healthz HTTP/1.1\r\nHost: {own}", 200),
+    ],
+)
+def test_a_body_that_comes_after_its_answer_is_not_waited_for(closed: Chat, head: str, status: int) -> None:
+    sent = head.format(own=f"127.0.0.1:{closed.port}") + "\r\nContent-Length: 100000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", closed.port), timeout=10) as connection:
+        connection.sendall(sent.encode())
+        assert connection.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
+        with pytest.raises(ConnectionError):
+            for _ in range(30):
+                time.sleep(0.2)
+                connection.sendall(b"x")
+
+
+def test_a_body_that_comes_a_little_after_its_answer_costs_no_connection(chat: Chat) -> None:
+    with socket.create_connection(("127.0.0.1", chat.port), timeout=10) as connection:
+        for _ in range(2):
+            connection.sendall(own(chat, method="POST", path="/nothing", body=b"x" * 10)[:-5])
+            assert connection.recv(65536).startswith(b"HTTP/1.1 404 ")
+            time.sleep(0.2)
+            connection.sendall(b"x" * 5)
+
+
+# Too many connections, or such as do not get on: each chat has smaller limits.
+
+
+@contextmanager
+def silent(chat: Chat, count: int) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(socket.create_connection(("127.0.0.1", chat.port), timeout=10)) for _ in range(count)
+        ]
+
+
+def test_what_is_not_read_is_not_kept(tmp_path: Path) -> None:
+    with (
+        chat_in(tmp_path, change="connections.MOST_SECONDS_UNREAD = 1.0") as chat,
+        socket.create_connection(("127.0.0.1", chat.port), timeout=10) as connection,
+    ):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        request = own(chat, path="/assets/nothing.js") * 100
+        connection.settimeout(1.0)
+        with pytest.raises(TimeoutError):  # until the server reads no more, for nobody reads what it says
+            while True:
+                connection.sendall(request)
+        with pytest.raises(ConnectionError):
+            for _ in range(30):
+                time.sleep(0.2)
+                with suppress(TimeoutError):
+                    connection.sendall(b"x")
+
+
+def test_silent_connections_are_refused_when_there_are_too_many(tmp_path: Path) -> None:
+    change = "connections.MOST_CONNECTIONS, connections.MOST_SECONDS = 20, 60.0"
+    with chat_in(tmp_path, change=change) as chat, httpx.Client(base_url=chat.url) as client:
+        assert client.get("/healthz").text == "alive"
+        with silent(chat, 60) as connections:
+            assert [connection.recv(65536)[:12] for connection in connections[19:]] == [b"HTTP/1.1 503"] * 41
+            assert client.get("/healthz").text == "alive"  # who is in is not put out
+            with suppress(httpx.TransportError):
+                assert httpx.get(chat.url + "/healthz").text.startswith("there are too many connections")
+        time.sleep(0.5)
+        assert httpx.get(chat.url + "/healthz").text == "alive"
+
+
+def test_one_address_cannot_take_all_connections(tmp_path: Path) -> None:
+    # this machine is not counted, unless told so
+    change = "connections.MOST_OF_ONE, connections.MOST_SECONDS, connections.is_counted = 5, 60.0, lambda network: True"
+    with chat_in(tmp_path, change=change) as chat, silent(chat, 8) as connections:
+        assert [connection.recv(65536)[:12] for connection in connections[5:]] == [b"HTTP/1.1 503"] * 3
+        with pytest.raises(TimeoutError):
+            connections[4].settimeout(0.5)
+            connections[4].recv(1)
+
+
+def test_connections_do_not_take_all_files(tmp_path: Path) -> None:
+    change = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)); connections.MOST_SECONDS = 60.0"
+    with chat_in(tmp_path, change=f"{change}; serving.BACKLOG = 16") as chat:
+        with silent(chat, 400):
+            time.sleep(0.5)
+        time.sleep(0.5)
+        assert httpx.get(chat.url + "/healthz").text == "alive"
+        assert "out of system resource" not in chat.log
+
+
+TORN = """
+import io, os
+reader, writer = os.pipe()
+{close}
+class Torn(io.TextIOWrapper):
+    def write(self, text):
+        return (before if text.startswith("docqa chat: ") else super()).write(text)
+before, sys.stderr = sys.stderr, Torn(open(writer, "wb", 0), write_through=True)
+"""
+
+
+@pytest.mark.parametrize("close", ["", "os.close(reader)"], ids=["unread", "broken"])
+def test_a_log_that_nobody_reads_does_not_halt_the_chat(tmp_path: Path, close: str) -> None:
+    with chat_in(tmp_path, change=TORN.format(close=close)) as chat, httpx.Client(base_url=chat.url) as client:
+        statuses = {client.get(f"/{number}").status_code for number in range(1_000)}
+        assert (statuses, client.get("/healthz").text) == ({404}, "alive")
 
 
 def test_what_proxies_say_is_not_believed(chat: Chat) -> None:

@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from docqa.chat.guarding.bodies import BodyLimitMiddleware
-from docqa.chat.guarding.connections import MOST_CONNECTIONS, PunctualProtocol
+from docqa.chat.guarding.connections import BACKLOG, PunctualProtocol, allow_open_files
 from docqa.chat.guarding.events import EventsMiddleware
 from docqa.chat.guarding.headers import SecurityHeadersMiddleware
 from docqa.chat.guarding.health import Health, StoppingMiddleware, health_routes
@@ -72,6 +72,7 @@ def launch(
     """
     check_host(host, allowed_hosts, protected=accounts is not None or insecure)
     check_port(host, port)
+    allow_open_files()
     health = Health(chat.library)
     config = uvicorn.Config(
         _guard(chat, health, HostNames.of(host, allowed_hosts), accounts, log),
@@ -79,11 +80,11 @@ def launch(
         port=port,
         http=PunctualProtocol,
         ws="none",
-        log_level="warning",
+        log_level="error",
         server_header=False,
         proxy_headers=bool(allowed_hosts),
         forwarded_allow_ips=list(LOOPBACK),
-        limit_concurrency=MOST_CONNECTIONS,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=5,
     )
     with _ended_by_sigterm():

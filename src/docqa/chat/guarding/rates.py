@@ -34,12 +34,15 @@ def address_of(scope: Scope) -> str:
 
 
 def network_of(address: str) -> str:
-    """Return an address, of IPv6 only the part that stands for one home."""
+    """Return an address, of IPv6 only the part that stands for one home; one of IPv4 may be written as one of IPv6."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else address
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.version == 4 or ip.is_loopback:
+        return str(ip)
+    return str(ipaddress.ip_network((ip, 64), strict=False))
 
 
 @dataclass(slots=True)
