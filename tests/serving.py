@@ -16,13 +16,13 @@ import functools, sys, time
 from pathlib import Path
 from conftest import FakeEmbedder
 from docqa.chat import build_chat, launch, serving
-from docqa.chat.guarding import connections
+from docqa.chat.guarding import connections, conversations, events
 from docqa.chat.guarding.passwords import Accounts
 from docqa.chat.library import Library
 from docqa.syncing import sync
 
 folder, port, password, seconds = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
-connections.MOST_SECONDS = 1.0
+connections.MOST_SECONDS = conversations.UNREAD_SECONDS = 1.0
 serving.BodyLimitMiddleware = functools.partial(serving.BodyLimitMiddleware, most_seconds=1.0)
 embedder, retriever = FakeEmbedder(), Library.retriever
 
@@ -34,7 +34,7 @@ Library.retriever = slow
 exec(sys.argv[5])
 places = {"corpus_dir": folder / "corpus", "embeddings_dir": folder / "embeddings"}
 sync(*places.values(), embedder=embedder)
-accounts = Accounts.read([f"anna:{password}"]) if password else None
+accounts = Accounts.read([f"{user}:{password}" for user in ("anna", "bob")]) if password else None
 chat = build_chat(**places, embedder=embedder, feedback_file=folder / "feedback.jsonl", with_login=bool(accounts))
 launch(chat, port=port, accounts=accounts, log="requests")
 """

@@ -252,11 +252,15 @@ def test_a_session_that_is_left_is_over(clock: Clock) -> None:
     assert (sessions.use(mine), bool(sessions.use(other))) == (None, True)
 
 
-def test_sessions_are_bounded_in_number(clock: Clock) -> None:
+def test_sessions_are_bounded_for_each_user(clock: Clock) -> None:
     sessions = Sessions(clock)
-    first = sessions.begin("anna")
-    others = [sessions.begin("anna") for _ in range(MOST_SESSIONS)]
-    assert (sessions.use(first), bool(sessions.use(others[0]))) == (None, True)
+    annas, bobs = sessions.begin("anna"), [sessions.begin("bob")]
+    for _ in range(MOST_SESSIONS):
+        clock.now += 1
+        assert sessions.use(bobs[0])
+        bobs.append(sessions.begin("bob"))
+    # that ends which was not used for longest
+    assert [bool(sessions.use(token)) for token in (annas, bobs[0], bobs[1], bobs[2])] == [True, True, False, True]
 
 
 # Attempts.

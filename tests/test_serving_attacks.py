@@ -18,8 +18,9 @@ from gradio.routes import App
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from docqa.chat.guarding import events
 from docqa.chat.guarding.passwords import write_hash
-from docqa.chat.guarding.routes import CALL, JOIN, LOGIN, LOGOUT, ROUTES, UPLOAD, find_route
+from docqa.chat.guarding.routes import CALL, DATA, JOIN, LOGIN, LOGOUT, ROUTES, UPLOAD, find_route
 from serving import INSIDE, OUTSIDE, PASSWORD, Chat, chat_in, exchange, request
 
 EXAMPLES = int(os.environ.get("DOCQA_FUZZ_EXAMPLES", "60"))
@@ -415,11 +416,93 @@ def test_a_client_that_asks_too_much_is_told_when_to_come_back(tmp_path: Path) -
     event = {"fn_index": 8, "session_hash": "much", "trigger_id": None, "data": [], "event_data": None}
     with chat_in(tmp_path) as chat, httpx.Client(base_url=chat.url) as client:
         answers = [client.post(JOIN, json=event) for _ in range(150)]
-        limited = [answer for answer in answers if answer.status_code == 429]
+        limited = [answer for answer in answers if "That was a lot" in answer.text]
         assert {answer.status_code for answer in answers} <= {200, 429, 503} and limited
         assert limited[0].json() == {"detail": "That was a lot at once; try again in a second."}
         assert limited[0].headers["retry-after"] == "1"
         assert client.get("/healthz").status_code in (200, 429)
+
+
+# Conversations: whose they are, and what waits in them.
+
+
+def join(client: httpx.Client, name: str, session: str, *data: object) -> httpx.Response:
+    """Send an event of the page by its name."""
+    numbers = {event["api_name"]: event["id"] for event in client.get("/config").json()["dependencies"]}
+    fields = {"fn_index": numbers[name], "session_hash": session, "data": data or [None]}
+    return client.post(JOIN, json=fields | {"trigger_id": None, "event_data": None})
+
+
+def stream(client: httpx.Client, path: str, **query: str) -> str:
+    return client.get(path, params=query).text
+
+
+def test_what_a_client_does_not_read_is_bounded_and_dropped(tmp_path: Path) -> None:
+    with (
+        chat_in(tmp_path, change="conversations.UNREAD_SECONDS = 3.0") as chat,
+        httpx.Client(base_url=chat.url) as client,
+    ):
+        answers = [join(client, "ask", f"s{number % 5}", None, "Who fishes?", True) for number in range(20)]
+        statuses = [answer.status_code for answer in answers]
+        assert statuses == [200] * events.MOST_UNREAD + [429] * (20 - events.MOST_UNREAD)
+        assert answers[-1].json() == {"detail": "Much that you asked is still waiting; try again when it is answered."}
+        assert answers[-1].headers["retry-after"] == "5"
+        assert client.post(CALL, json={"data": ["Who fishes?", 1]}).status_code == 429
+        assert INSIDE in stream(client, DATA, session_hash="s0")  # four are read
+        assert [join(client, "ask", "s0", None, "And who?", True).status_code for _ in range(5)] == [200] * 4 + [429]
+        time.sleep(3.5)
+        assert join(client, "ask", "new", None, "Who fishes?", True).status_code == 200
+        assert client.get(DATA, params={"session_hash": "s1"}).status_code == 404
+        assert INSIDE in stream(client, DATA, session_hash="new")
+
+
+def test_calls_that_nobody_reads_are_bounded_too(tmp_path: Path) -> None:
+    with chat_in(tmp_path) as chat, httpx.Client(base_url=chat.url) as client:
+        answers = [client.post(CALL, json={"data": ["Who fishes?", 1]}) for _ in range(20)]
+        assert [answer.status_code for answer in answers].count(429) == 20 - events.MOST_UNREAD
+        time.sleep(1.5)
+        name = client.post(CALL, json={"data": ["Who fishes?", 1]}).json()["event_id"]
+        assert client.get(f"{CALL}/{answers[0].json()['event_id']}").status_code == 404
+        assert INSIDE in stream(client, f"{CALL}/{name}")
+
+
+def test_streams_that_break_off_leave_nothing_to_count(tmp_path: Path) -> None:
+    with chat_in(tmp_path, seconds=0.3, change="conversations.UNREAD_SECONDS = 60.0") as chat:
+        for number in range(events.MOST_UNREAD + 4):
+            with httpx.Client(base_url=chat.url) as client:
+                assert join(client, "ask", f"s{number}", None, "Who fishes?", True).status_code == 200
+                with client.stream("GET", DATA, params={"session_hash": f"s{number}"}) as heard:
+                    next(heard.iter_lines())
+
+
+def test_a_conversation_is_shown_to_nobody_else(closed: Chat) -> None:
+    with httpx.Client(base_url=closed.url) as anna, httpx.Client(base_url=closed.url) as bob:
+        for client, user in ((anna, "anna"), (bob, "bob")):
+            client.post(LOGIN, data={"username": user, "password": PASSWORD})
+        assert join(anna, "ask", "annas", None, "Where is my cat?", True).status_code == 200
+        assert bob.get(DATA, params={"session_hash": "annas"}).status_code == 404
+        assert "Where is my cat?" in stream(anna, DATA, session_hash="annas")
+        assert join(bob, "export", "annas").status_code == 404
+        assert bob.get("/gradio_api/heartbeat/annas").status_code == 404
+        call = anna.post(CALL, json={"data": ["Who fishes?", 1]}).json()["event_id"]
+        assert bob.get(f"{CALL}/{call}").status_code == 404
+        assert INSIDE in stream(anna, f"{CALL}/{call}")
+        # logging in again does not end a conversation
+        anna.post(LOGIN, data={"username": "anna", "password": PASSWORD})
+        assert join(anna, "export", "annas").status_code == 200
+        assert "Where is my cat" in stream(anna, DATA, session_hash="annas")
+
+
+def test_a_user_who_logs_in_again_has_asked_what_was_asked(tmp_path: Path) -> None:
+    write_hash(tmp_path / "hash", PASSWORD)
+    change = "from docqa.chat.guarding import rates; serving.Allowance = lambda: rates.Allowance(100.0, 0.1)"
+    with chat_in(tmp_path, password=tmp_path / "hash", change=change) as chat:
+        statuses = []
+        for user in ("anna", "anna", "bob"):
+            with httpx.Client(base_url=chat.url) as client:
+                client.post(LOGIN, data={"username": user, "password": PASSWORD})
+                statuses.append([client.get("/config").status_code for _ in range(60)].count(429))
+        assert statuses == [0, 20, 0]
 
 
 # Without a login.

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from docqa.chat.guarding.bodies import BodyLimitMiddleware
 from docqa.chat.guarding.connections import BACKLOG, PunctualProtocol, allow_open_files
+from docqa.chat.guarding.conversations import Conversations
 from docqa.chat.guarding.events import EventsMiddleware
 from docqa.chat.guarding.headers import SecurityHeadersMiddleware
 from docqa.chat.guarding.health import Health, StoppingMiddleware, health_routes
@@ -138,7 +139,7 @@ def _guard(chat: Chat, health: Health, hosts: HostNames, accounts: Accounts | No
     chat.observers = [observer.answered for observer in observers]
     routes = [*health_routes(health, measurements), *(login_routes(login) if login else [])]
     app: ASGIApp = _application(chat, routes, with_login=login is not None)
-    app = EventsMiddleware(app, _inputs(chat), lambda session: session in chat._queue.pending_messages_per_session)
+    app = EventsMiddleware(app, _inputs(chat), Conversations(chat._queue))
     app = BodyLimitMiddleware(app)
     app = StoppingMiddleware(app, health)
     app = RateLimitMiddleware(app, Allowance())

@@ -113,6 +113,7 @@ class PunctualProtocol(H11Protocol):
             self._deadline = self.loop.call_later(MOST_SECONDS, self.transport.close)
 
 
-def _stopped(timer: asyncio.TimerHandle | None) -> None:
+def _stopped(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
     if timer:
         timer.cancel()
+    return None

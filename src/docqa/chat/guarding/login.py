@@ -177,14 +177,14 @@ class LoginMiddleware:
     login: Login
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with the session's name, or ask for a login."""
+        """Pass the request on with the user's name, or ask for a login."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         token = token_of(scope)
         session = self.login.sessions.use(token) if token else None
         if session:
-            scope.setdefault("state", {})["docqa_session"] = session_name(token)
+            scope.setdefault("state", {})["docqa_user"] = session.user
         route = find_route(scope["path"])
         if session or (route and route.access != "users"):
             await self.app(scope, receive, send)

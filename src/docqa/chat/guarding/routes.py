@@ -45,6 +45,7 @@ def _route(
 LOGIN, LOGOUT, UPLOAD, METRICS = "/login", "/logout", "/docqa/documents", "/metrics"
 JOIN, DATA = "/gradio_api/queue/join", "/gradio_api/queue/data"
 CALL = "/gradio_api/call/retrieve"
+HEARTBEAT = "/gradio_api/heartbeat"
 
 ROUTES = (
     _route("/", READ),
@@ -54,7 +55,7 @@ ROUTES = (
     _route("/assets/{file}", READ, cost=FILE_COST),
     _route("/static/{file}", READ, cost=FILE_COST),
     _route("/gradio_api/info", READ),
-    _route("/gradio_api/heartbeat/{id}", READ),
+    _route(f"{HEARTBEAT}/{{id}}", READ),
     _route(DATA, READ, "session_hash"),
     _route(f"{CALL}/{{id}}", READ),
     _route(JOIN, WRITE, cost=EVENT_COST),
