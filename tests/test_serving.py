@@ -12,7 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from argon2 import extract_parameters
+from argon2 import Type, extract_parameters
+from argon2.exceptions import VerificationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
@@ -322,6 +323,20 @@ def test_few_logins_wait_for_their_turn(accounts: Accounts, clock: Clock) -> Non
     login = Login(accounts, by_address=Attempts(100, 900.0, clock), by_user=Attempts(100, 60.0, clock))
     statuses = [outcome.status for outcome in tries(login, ["wrong " * 3] * 20) if isinstance(outcome, Refusal)]
     assert (statuses.count(401), statuses.count(503)) == (8, 12)
+
+
+def test_too_little_memory_is_not_taken_for_a_wrong_password(accounts: Accounts, clock: Clock, monkeypatch) -> None:
+    def verify(_hash: bytes, _password: bytes, _type: Type) -> bool:
+        raise VerificationError("Memory allocation error")
+
+    login = Login(accounts, by_address=Attempts(1, 900.0, clock), by_user=Attempts(1, 60.0, clock))
+    with monkeypatch.context() as patched:
+        patched.setattr("argon2.low_level.verify_secret", verify)
+        patched.setattr("argon2._password_hasher.verify_secret", verify)
+        refused = tries(login, [PASSWORD] * 2)
+    reason = "The password cannot be checked just now, for memory is short; try again in a moment."
+    assert refused == [Refusal(503, reason, 5.0)] * 2
+    assert isinstance(tries(login, [PASSWORD])[0], str)
 
 
 def test_what_was_typed_stays_words_on_the_login_page() -> None:

@@ -153,6 +153,11 @@ def test_no_target_leads_elsewhere(chat: Chat, path: str) -> None:
     none_succeed([refused(chat, own(chat, path=path))])
 
 
+def test_the_login_is_no_route_where_there_is_none(chat: Chat) -> None:
+    attacks = [own(chat, method=method, path=path) for path in (LOGIN, LOGOUT) for method in ("GET", "POST")]
+    none_succeed([refused(chat, attack, statuses=range(404, 405)) for attack in attacks])
+
+
 @pytest.mark.parametrize("path", PATHS.values())
 def test_no_route_answers_to_another_name(chat: Chat, path: str) -> None:
     for method in methods_of(path):
@@ -162,10 +167,10 @@ def test_no_route_answers_to_another_name(chat: Chat, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS.values())
-def test_no_route_serves_pages_of_other_sites(chat: Chat, path: str) -> None:
+def test_no_route_serves_pages_of_other_sites(closed: Chat, path: str) -> None:
     for method in methods_of(path):
-        attacks = [own(chat, *headers, method=method, path=path) for headers in ORIGINS]
-        none_succeed([refused(chat, attack, statuses=range(403, 404)) for attack in attacks])
+        attacks = [own(closed, *headers, method=method, path=path) for headers in ORIGINS]
+        none_succeed([refused(closed, attack, statuses=range(403, 404)) for attack in attacks])
 
 
 @pytest.mark.parametrize("path", PATHS.values())
@@ -243,7 +248,7 @@ def test_long_targets_and_bodies_are_refused(chat: Chat) -> None:
             refused(chat, attack, statuses=range(413, 414))
             for attack in (
                 own(chat, method="POST", path=JOIN, body=b"x" * 256_001),
-                own(chat, method="POST", path=LOGOUT, body=b"x" * 256_001),
+                own(chat, method="POST", path=CALL, body=b"x" * 256_001),
                 head + chunk * 5,
             )
         ]

@@ -145,7 +145,7 @@ def _guard(chat: Chat, health: Health, hosts: HostNames, accounts: Accounts | No
     app = RateLimitMiddleware(app, Allowance())
     app = LoginMiddleware(app, login) if login else app
     app = OwnPageMiddleware(app)
-    app = KnownRoutesMiddleware(app)
+    app = KnownRoutesMiddleware(app, with_login=login is not None)
     app = OwnHostMiddleware(app, hosts)
     app = SecurityHeadersMiddleware(app)
     return ObservingMiddleware(app, [observer.served for observer in observers])

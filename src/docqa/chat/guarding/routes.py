@@ -77,9 +77,13 @@ def find_route(path: str) -> Route | None:
 
 @dataclass(frozen=True, slots=True)
 class KnownRoutesMiddleware:
-    """Answers 404 to every path that is no route of the chat, and 405 to a method that its route does not have."""
+    """Answers 404 to every path that is no route of the chat, and 405 to a method that its route does not have.
+
+    Where there is no login, its routes are none.
+    """
 
     app: ASGIApp
+    with_login: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if there is something to pass it to."""
@@ -90,7 +94,7 @@ class KnownRoutesMiddleware:
             await send({"type": "websocket.close", "code": 1008})
             return
         route = find_route(scope["path"])
-        if route is None:
+        if route is None or (route.name in (LOGIN, LOGOUT) and not self.with_login):
             await PlainTextResponse("there is nothing here", 404)(scope, receive, send)
         elif scope["method"] not in route.methods:
             allowed = {"allow": ", ".join(sorted(route.methods))}
