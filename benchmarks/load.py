@@ -2,7 +2,7 @@
 
 After some questions a user begins a new conversation, so that what grows is not what the chat keeps of conversations.
 
-A chat is started with the project's own corpus (or ``--corpus``) and the real model; each user has a session of their
+A chat is started with the project's own corpus (or ``--corpus``) and the real model; each user has an account of their
 own. What is reported: failures, what was told to come back, latencies, and how the server's memory grew.
 """
 
@@ -75,7 +75,7 @@ class Events:
 def main() -> None:
     """Run the load and print what came of it; exit code 1 when a request failed."""
     options = _options()
-    with _chat(Path(options.corpus)) as (url, password, process):
+    with _chat(Path(options.corpus), options.users) as (url, password, process):
         figures = asyncio.run(_run(url, password, process.pid, options))
     report = _report(figures, options)
     print(json.dumps(report, indent=2))
@@ -92,7 +92,7 @@ def _options() -> argparse.Namespace:
 
 
 @contextmanager
-def _chat(corpus: Path) -> Iterator[tuple[str, str, "subprocess.Popen[bytes]"]]:
+def _chat(corpus: Path, users: int) -> Iterator[tuple[str, str, "subprocess.Popen[bytes]"]]:
     """Start a chat with a login and yield its address, the password and the process."""
     password = secrets.token_urlsafe(24)
     with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
@@ -101,7 +101,8 @@ def _chat(corpus: Path) -> Iterator[tuple[str, str, "subprocess.Popen[bytes]"]]:
         port = probe.getsockname()[1]
         probe.close()
         command = [sys.executable, "-m", "docqa", "chat", "--port", str(port), "--corpus", str(corpus)]
-        command += ["--embeddings", f"{folder}/embeddings", "--auth", f"load:{folder}/load.hash", "--no-allow-edits"]
+        command += ["--embeddings", f"{folder}/embeddings", "--no-allow-edits"]
+        command += [f"--auth=user{number}:{folder}/load.hash" for number in range(users)]
         with subprocess.Popen(command, env=os.environ | {"HF_HUB_OFFLINE": "1"}) as process:
             url = f"http://127.0.0.1:{port}"
             try:
@@ -127,8 +128,10 @@ async def _run(url: str, password: str, pid: int, options: argparse.Namespace) -
     figures, end = Figures(), time.monotonic() + options.seconds
     watcher = asyncio.create_task(_watch(pid, figures, end))
     # they come one after the other over the first tenth of the time, as people do
-    arrivals = [options.seconds / 10 * number / options.users for number in range(options.users)]
-    await asyncio.gather(*(_user(url, password, figures, arrival, end, options.turns) for arrival in arrivals))
+    arrivals = enumerate(options.seconds / 10 * number / options.users for number in range(options.users))
+    await asyncio.gather(
+        *(_user(url, f"user{number}", password, figures, arrival, end, options.turns) for number, arrival in arrivals)
+    )
     await watcher
     return figures
 
@@ -145,11 +148,11 @@ def _resident_mb(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-async def _user(url: str, password: str, figures: Figures, arrival: float, end: float, turns: int) -> None:
+async def _user(url: str, name: str, password: str, figures: Figures, arrival: float, end: float, turns: int) -> None:
     await asyncio.sleep(arrival)
     session = secrets.token_hex(6)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=6)) as client:
-        while (await client.post("/login", data={"username": "load", "password": password})).status_code in BUSY:
+        while (await client.post("/login", data={"username": name, "password": password})).status_code in BUSY:
             await asyncio.sleep(1)
         began = time.perf_counter()
         await client.get("/")

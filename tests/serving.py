@@ -16,13 +16,13 @@ import functools, sys, time
 from pathlib import Path
 from conftest import FakeEmbedder
 from docqa.chat import build_chat, launch, serving
-from docqa.chat.guarding import connections
+from docqa.chat.guarding import connections, conversations, events
 from docqa.chat.guarding.passwords import Accounts
 from docqa.chat.library import Library
 from docqa.syncing import sync
 
 folder, port, password, seconds = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
-connections.MOST_SECONDS = 1.0
+connections.MOST_SECONDS = conversations.UNREAD_SECONDS = 1.0
 serving.BodyLimitMiddleware = functools.partial(serving.BodyLimitMiddleware, most_seconds=1.0)
 embedder, retriever = FakeEmbedder(), Library.retriever
 
@@ -31,9 +31,10 @@ def slow(self):
     return retriever(self)
 
 Library.retriever = slow
+exec(sys.argv[5])
 places = {"corpus_dir": folder / "corpus", "embeddings_dir": folder / "embeddings"}
 sync(*places.values(), embedder=embedder)
-accounts = Accounts.read([f"anna:{password}"]) if password else None
+accounts = Accounts.read([f"{user}:{password}" for user in ("anna", "bob")]) if password else None
 chat = build_chat(**places, embedder=embedder, feedback_file=folder / "feedback.jsonl", with_login=bool(accounts))
 launch(chat, port=port, accounts=accounts, log="requests")
 """
@@ -59,8 +60,8 @@ class Chat:
 
 
 @contextmanager
-def chat_in(folder: Path, *, password: Path | None = None, seconds: float = 0.0) -> Iterator[Chat]:
-    """Serve a chat with one document; every question takes some seconds."""
+def chat_in(folder: Path, *, password: Path | None = None, seconds: float = 0.0, change: str = "") -> Iterator[Chat]:
+    """Serve a chat with one document; every question takes some seconds. A ``change`` of limits is run before."""
     (folder / "corpus").mkdir()
     (folder / "corpus" / "birds.txt").write_text(f"The word of the day is {INSIDE}. Herons fish in shallow water.")
     (folder / "secret.txt").write_text(OUTSIDE)
@@ -68,7 +69,7 @@ def chat_in(folder: Path, *, password: Path | None = None, seconds: float = 0.0)
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    command = [sys.executable, "-c", SERVER, str(folder), str(port), str(password or ""), str(seconds)]
+    command = [sys.executable, "-c", SERVER, str(folder), str(port), str(password or ""), str(seconds), change]
     environment = os.environ | {"PYTHONPATH": paths}
     with (folder / "log").open("w") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
         chat = Chat(folder, port, process)

@@ -24,7 +24,8 @@ from docqa.chat.rendering.conversation import MOST_TURNS
 from docqa.chat.rendering.marking import mark, mark_passage
 from docqa.chat.rendering.source import AROUND, render_document, shown_span
 from docqa.chat.rendering.wording import changes, count, moment, outcome, strength, verdict
-from docqa.chat.session import MOST_KEPT, Session
+from docqa.chat.session import MOST_TURNS as MOST_KEPT
+from docqa.chat.session import Session
 from docqa.chat.state import Feedback, Overview, Source, SyncState, Turn
 from docqa.neutralising import escape_markdown
 from docqa.types import (
@@ -396,6 +397,34 @@ def test_a_long_conversation_is_shown_from_its_last_turns():
     assert reading.attributes("data-turn") == [str(number) for number in range(2, MOST_TURNS + 2)]
 
 
+def test_turns_that_are_not_shown_are_not_rendered():
+    asked = []
+    turns = tuple(Turn(f"question {number}.", answer_of(LAMP_HIT)) for number in range(MOST_TURNS + 2))
+    render_conversation(turns, lambda question, hit: asked.append(question))
+    assert asked == [turn.question for turn in turns[2:]]
+
+
+def test_turns_keep_their_numbers_when_those_before_them_are_forgotten():
+    session = Session()
+    for number in range(MOST_KEPT + 3):
+        turn = session.begin(f"question {number}.", follow=False)
+        session.settle(turn, replace(turn, answer=answer_of(LAMP_HIT)))
+
+    assert (len(session.conversation), session.forgotten) == (MOST_KEPT, 3)
+    assert session.turn_and_hit(2, 1) is None
+    found = session.turn_and_hit(3, 1)
+    assert found and found[0].question == "question 3."
+    again = session.begin_again(5)
+    assert again and again.question == "question 5."
+    reading = Reading(render_conversation(session.conversation, forgotten=session.forgotten))
+    assert "80 earlier questions in the download. Those before are forgotten." in reading.text
+    assert reading.attributes("data-turn")[-1] == str(MOST_KEPT + 2)
+    downloaded = re.findall(r"^## question (\d+)", conversation_markdown(session.conversation), re.MULTILINE)
+    assert downloaded == [str(number) for number in range(3, MOST_KEPT + 3)]
+    session.restart()
+    assert (session.conversation, session.forgotten) == ((), 0)
+
+
 def test_the_toolbar_comes_with_the_first_question():
     assert render_toolbar(()) == ""
     assert Reading(render_toolbar((Turn("How long?"),))).attributes("data-action") == ["download", "restart"]
@@ -444,19 +473,6 @@ def test_answers_that_come_late_or_in_another_order_find_their_question():
     session.restart()
     session.settle(late, Turn("Late?", problem="late"))
     assert session.conversation == ()
-
-
-def test_of_a_long_conversation_the_last_turns_are_kept_under_their_numbers():
-    session = Session()
-    for number in range(MOST_KEPT + 3):
-        question = f"question {number}"
-        session.settle(session.begin(question, follow=True), Turn(question, problem="none"))
-    kept = [f"question {number}" for number in range(3, MOST_KEPT + 3)]
-    assert [turn.question for turn in session.conversation] == ["", "", "", *kept]
-    assert re.findall("^## (.*)$", conversation_markdown(session.conversation), re.MULTILINE) == kept
-    reading = Reading(render_conversation(session.conversation))
-    assert reading.attributes("data-turn") == [str(n) for n in range(MOST_KEPT + 3 - MOST_TURNS, MOST_KEPT + 3)]
-    assert f"{MOST_KEPT - MOST_TURNS} earlier questions in the download." in reading.text
 
 
 # What is indexed

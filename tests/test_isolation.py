@@ -356,6 +356,18 @@ def test_an_unforeseen_error_of_a_plain_reader_stops_nothing(
     assert docqa.sync(corpus, store, embedder=fake).skipped == ()  # apart, the reader is sound
 
 
+def test_the_name_of_a_file_does_not_steer_the_terminal_through_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(path: str, data: bytes, digest: str) -> Document:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr(docqa.isolation, "read_document", fail)
+    name = "a\x1b]0;owned\x07.txt"
+    read_all(tmp_path, {name: "Words."})
+    assert ["\x1b" in record.getMessage() for record in caplog.records] == [False]
+
+
 def test_a_sync_with_nothing_new_starts_no_process(
     tmp_path: Path, store: Path, fake: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from argon2 import extract_parameters
+from argon2 import Type, extract_parameters
+from argon2.exceptions import VerificationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
@@ -22,6 +24,7 @@ from starlette.responses import PlainTextResponse
 import docqa
 from conftest import FakeEmbedder
 from docqa.chat.guarding.bodies import BodyLimitMiddleware
+from docqa.chat.guarding.connections import allow_open_files, is_counted, most_connections
 from docqa.chat.guarding.events import MalformedEventError, read_event
 from docqa.chat.guarding.health import Health
 from docqa.chat.guarding.hosts import HostNames
@@ -257,11 +260,15 @@ def test_a_session_that_is_left_is_over(clock: Clock) -> None:
     assert (sessions.use(mine), bool(sessions.use(other))) == (None, True)
 
 
-def test_sessions_are_bounded_in_number(clock: Clock) -> None:
+def test_sessions_are_bounded_for_each_user(clock: Clock) -> None:
     sessions = Sessions(clock)
-    first = sessions.begin("anna")
-    others = [sessions.begin("anna") for _ in range(MOST_SESSIONS)]
-    assert (sessions.use(first), bool(sessions.use(others[0]))) == (None, True)
+    annas, bobs = sessions.begin("anna"), [sessions.begin("bob")]
+    for _ in range(MOST_SESSIONS):
+        clock.now += 1
+        assert sessions.use(bobs[0])
+        bobs.append(sessions.begin("bob"))
+    # that ends which was not used for longest
+    assert [bool(sessions.use(token)) for token in (annas, bobs[0], bobs[1], bobs[2])] == [True, True, False, True]
 
 
 # Attempts.
@@ -325,6 +332,20 @@ def test_few_logins_wait_for_their_turn(accounts: Accounts, clock: Clock) -> Non
     assert (statuses.count(401), statuses.count(503)) == (8, 12)
 
 
+def test_too_little_memory_is_not_taken_for_a_wrong_password(accounts: Accounts, clock: Clock, monkeypatch) -> None:
+    def verify(_hash: bytes, _password: bytes, _type: Type) -> bool:
+        raise VerificationError("Memory allocation error")
+
+    login = Login(accounts, by_address=Attempts(1, 900.0, clock), by_user=Attempts(1, 60.0, clock))
+    with monkeypatch.context() as patched:
+        patched.setattr("argon2.low_level.verify_secret", verify)
+        patched.setattr("argon2._password_hasher.verify_secret", verify)
+        refused = tries(login, [PASSWORD] * 2)
+    reason = "The password cannot be checked just now, for memory is short; try again in a moment."
+    assert refused == [Refusal(503, reason, 5.0)] * 2
+    assert isinstance(tries(login, [PASSWORD])[0], str)
+
+
 def test_what_was_typed_stays_words_on_the_login_page() -> None:
     page = render_login('"><script>{{problem}}', "wrong")
     assert 'value="&quot;&gt;&lt;script&gt;{{problem}}"' in page
@@ -347,6 +368,29 @@ def test_a_client_may_take_its_allowance_and_then_what_grows_back(clock: Clock) 
 def test_one_home_has_one_network() -> None:
     assert network_of("2001:db8:1:2:3:4:5:6") == network_of("2001:db8:1:2::1") == "2001:db8:1:2::/64"
     assert (network_of("10.0.0.1"), network_of("no address")) == ("10.0.0.1", "no address")
+    assert [network_of(f"::ffff:{address}") for address in ("1.2.3.4", "9.9.9.9")] == ["1.2.3.4", "9.9.9.9"]
+
+
+# Connections.
+
+
+def test_the_connections_of_other_machines_are_counted_each_for_itself() -> None:
+    networks = [
+        network_of(address) for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.1", "2001:db8::1", "")
+    ]
+    assert [is_counted(network) for network in networks] == [False, False, False, True, True, False]
+
+
+def test_the_chat_may_open_more_files_and_leaves_half_for_other_things(monkeypatch) -> None:
+    limits = {"files": (1024, 1_048_576)}
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits["files"])
+    monkeypatch.setattr(resource, "setrlimit", lambda which, files: limits.update(files=files))
+    assert most_connections() == 512
+    allow_open_files()
+    assert (limits["files"], most_connections()) == ((4096, 1_048_576), 800)
+    limits["files"] = (256, 300)
+    allow_open_files()
+    assert (limits["files"], most_connections()) == ((300, 300), 150)
 
 
 # Bodies.

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import gradio as gr
@@ -17,9 +18,10 @@ from gradio.routes import App
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from docqa.chat.guarding import events
 from docqa.chat.guarding.passwords import write_hash
-from docqa.chat.guarding.routes import CALL, JOIN, LOGIN, LOGOUT, ROUTES, UPLOAD, find_route
-from serving import INSIDE, OUTSIDE, PASSWORD, Chat, chat_in, exchange, request
+from docqa.chat.guarding.routes import CALL, DATA, JOIN, LOGIN, LOGOUT, ROUTES, UPLOAD, find_route
+from serving import INSIDE, OUTSIDE, PASSWORD, Chat, chat_in, complete, exchange, request
 
 EXAMPLES = int(os.environ.get("DOCQA_FUZZ_EXAMPLES", "60"))
 """How many inputs are tried in each fuzz test; 20,000 take about ten minutes."""
@@ -154,6 +156,11 @@ def test_no_target_leads_elsewhere(chat: Chat, path: str) -> None:
     none_succeed([refused(chat, own(chat, path=path))])
 
 
+def test_the_login_is_no_route_where_there_is_none(chat: Chat) -> None:
+    attacks = [own(chat, method=method, path=path) for path in (LOGIN, LOGOUT) for method in ("GET", "POST")]
+    none_succeed([refused(chat, attack, statuses=range(404, 405)) for attack in attacks])
+
+
 @pytest.mark.parametrize("path", PATHS.values())
 def test_no_route_answers_to_another_name(chat: Chat, path: str) -> None:
     for method in methods_of(path):
@@ -163,10 +170,10 @@ def test_no_route_answers_to_another_name(chat: Chat, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS.values())
-def test_no_route_serves_pages_of_other_sites(chat: Chat, path: str) -> None:
+def test_no_route_serves_pages_of_other_sites(closed: Chat, path: str) -> None:
     for method in methods_of(path):
-        attacks = [own(chat, *headers, method=method, path=path) for headers in ORIGINS]
-        none_succeed([refused(chat, attack, statuses=range(403, 404)) for attack in attacks])
+        attacks = [own(closed, *headers, method=method, path=path) for headers in ORIGINS]
+        none_succeed([refused(closed, attack, statuses=range(403, 404)) for attack in attacks])
 
 
 @pytest.mark.parametrize("path", PATHS.values())
@@ -226,6 +233,15 @@ def test_requests_whose_end_is_unclear_are_refused(chat: Chat, head: str) -> Non
     assert set(re.findall(rb"HTTP/1.1 (.)", received)) == {b"4"} and b'"components"' not in received
 
 
+def test_nothing_follows_a_request_whose_length_is_said_twice(chat: Chat) -> None:
+    head = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    attack = f"POST {JOIN} HTTP/1.1\r\nHost: 127.0.0.1:{chat.port}\r\n{head}".encode() + own(chat, path="/healthz")
+    with socket.create_connection(("127.0.0.1", chat.port), timeout=10) as connection:
+        connection.sendall(attack)
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"400"]
+
+
 def test_long_targets_and_bodies_are_refused(chat: Chat) -> None:
     chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
     head = f"POST {JOIN} HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
@@ -235,7 +251,7 @@ def test_long_targets_and_bodies_are_refused(chat: Chat) -> None:
             refused(chat, attack, statuses=range(413, 414))
             for attack in (
                 own(chat, method="POST", path=JOIN, body=b"x" * 256_001),
-                own(chat, method="POST", path=LOGOUT, body=b"x" * 256_001),
+                own(chat, method="POST", path=CALL, body=b"x" * 256_001),
                 head + chunk * 5,
             )
         ]
@@ -277,6 +293,120 @@ def test_drops_that_keep_coming_do_not_hold_a_connection(chat: Chat) -> None:
                 connection.sendall(b"X: y\r\n")
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("POST /nothing HTTP/1.1\r\nHost: {own}", 404),
+        ("PUT / HTTP/1.1\r\nHost: {own}", 405),
+        ("POST / HTTP/1.1\r\nHost: evil.example", 400),
+        ("POST /logout HTTP/1.1\r\nHost: {own}\r\nOrigin: http://evil.example", 403),
+        ("GET /config HTTP/1.1\r\nHost: {own}", 401),
+        ("GET /healthz HTTP/1.1\r\nHost: {own}", 200),
+    ],
+)
+def test_a_body_that_comes_after_its_answer_is_not_waited_for(closed: Chat, head: str, status: int) -> None:
+    sent = head.format(own=f"127.0.0.1:{closed.port}") + "\r\nContent-Length: 100000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", closed.port), timeout=10) as connection:
+        connection.sendall(sent.encode())
+        assert connection.recv(65536).startswith(f"HTTP/1.1 {status} ".encode())
+        with pytest.raises(ConnectionError):
+            for _ in range(30):
+                time.sleep(0.2)
+                connection.sendall(b"x")
+
+
+def test_a_body_that_comes_a_little_after_its_answer_costs_no_connection(chat: Chat) -> None:
+    with socket.create_connection(("127.0.0.1", chat.port), timeout=10) as connection:
+        for _ in range(2):
+            connection.sendall(own(chat, method="POST", path="/nothing", body=b"x" * 10)[:-5])
+            received = b""
+            while not complete(received):
+                received += connection.recv(65536)
+            assert received.startswith(b"HTTP/1.1 404 ")
+            time.sleep(0.2)
+            connection.sendall(b"x" * 5)
+
+
+# Too many connections, or such as do not get on: each chat has smaller limits.
+
+
+@contextmanager
+def silent(chat: Chat, count: int) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(socket.create_connection(("127.0.0.1", chat.port), timeout=10)) for _ in range(count)
+        ]
+
+
+def test_what_is_not_read_is_not_kept(tmp_path: Path) -> None:
+    with (
+        chat_in(tmp_path, change="connections.MOST_SECONDS_UNREAD = 1.0") as chat,
+        socket.create_connection(("127.0.0.1", chat.port), timeout=10) as connection,
+    ):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        request = own(chat, path="/assets/nothing.js") * 100
+        connection.settimeout(1.0)
+        with pytest.raises(TimeoutError):  # until the server reads no more, for nobody reads what it says
+            while True:
+                connection.sendall(request)
+        with pytest.raises(ConnectionError):
+            for _ in range(30):
+                time.sleep(0.2)
+                with suppress(TimeoutError):
+                    connection.sendall(b"x")
+
+
+def test_silent_connections_are_refused_when_there_are_too_many(tmp_path: Path) -> None:
+    change = "connections.MOST_CONNECTIONS, connections.MOST_SECONDS = 20, 60.0"
+    with chat_in(tmp_path, change=change) as chat, httpx.Client(base_url=chat.url) as client:
+        assert client.get("/healthz").text == "alive"
+        with silent(chat, 60) as connections:
+            assert [connection.recv(65536)[:12] for connection in connections[19:]] == [b"HTTP/1.1 503"] * 41
+            assert client.get("/healthz").text == "alive"  # who is in is not put out
+            with suppress(httpx.TransportError):
+                assert httpx.get(chat.url + "/healthz").text.startswith("there are too many connections")
+        time.sleep(0.5)
+        assert httpx.get(chat.url + "/healthz").text == "alive"
+
+
+def test_one_address_cannot_take_all_connections(tmp_path: Path) -> None:
+    # this machine is not counted, unless told so
+    change = "connections.MOST_OF_ONE, connections.MOST_SECONDS, connections.is_counted = 5, 60.0, lambda network: True"
+    with chat_in(tmp_path, change=change) as chat, silent(chat, 8) as connections:
+        assert [connection.recv(65536)[:12] for connection in connections[5:]] == [b"HTTP/1.1 503"] * 3
+        with pytest.raises(TimeoutError):
+            connections[4].settimeout(0.5)
+            connections[4].recv(1)
+
+
+def test_connections_do_not_take_all_files(tmp_path: Path) -> None:
+    change = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)); connections.MOST_SECONDS = 60.0"
+    with chat_in(tmp_path, change=f"{change}; serving.BACKLOG = 16") as chat:
+        with silent(chat, 400):
+            time.sleep(0.5)
+        time.sleep(0.5)
+        assert httpx.get(chat.url + "/healthz").text == "alive"
+        assert "out of system resource" not in chat.log
+
+
+TORN = """
+import io, os
+reader, writer = os.pipe()
+{close}
+class Torn(io.TextIOWrapper):
+    def write(self, text):
+        return (before if text.startswith("docqa chat: ") else super()).write(text)
+before, sys.stderr = sys.stderr, Torn(open(writer, "wb", 0), write_through=True)
+"""
+
+
+@pytest.mark.parametrize("close", ["", "os.close(reader)"], ids=["unread", "broken"])
+def test_a_log_that_nobody_reads_does_not_halt_the_chat(tmp_path: Path, close: str) -> None:
+    with chat_in(tmp_path, change=TORN.format(close=close)) as chat, httpx.Client(base_url=chat.url) as client:
+        statuses = {client.get(f"/{number}").status_code for number in range(1_000)}
+        assert (statuses, client.get("/healthz").text) == ({404}, "alive")
+
+
 def test_what_proxies_say_is_not_believed(chat: Chat) -> None:
     forged = ("X-Forwarded-Host: evil.example", "X-Gradio-Server: http://evil.example", "X-Forwarded-Proto: https")
     for path in ("/", "/config"):
@@ -299,11 +429,93 @@ def test_a_client_that_asks_too_much_is_told_when_to_come_back(tmp_path: Path) -
     event = {"fn_index": 8, "session_hash": "much", "trigger_id": None, "data": [], "event_data": None}
     with chat_in(tmp_path) as chat, httpx.Client(base_url=chat.url) as client:
         answers = [client.post(JOIN, json=event) for _ in range(150)]
-        limited = [answer for answer in answers if answer.status_code == 429]
+        limited = [answer for answer in answers if "That was a lot" in answer.text]
         assert {answer.status_code for answer in answers} <= {200, 429, 503} and limited
         assert limited[0].json() == {"detail": "That was a lot at once; try again in a second."}
         assert limited[0].headers["retry-after"] == "1"
         assert client.get("/healthz").status_code in (200, 429)
+
+
+# Conversations: whose they are, and what waits in them.
+
+
+def join(client: httpx.Client, name: str, session: str, *data: object) -> httpx.Response:
+    """Send an event of the page by its name."""
+    numbers = {event["api_name"]: event["id"] for event in client.get("/config").json()["dependencies"]}
+    fields = {"fn_index": numbers[name], "session_hash": session, "data": data or [None]}
+    return client.post(JOIN, json=fields | {"trigger_id": None, "event_data": None})
+
+
+def stream(client: httpx.Client, path: str, **query: str) -> str:
+    return client.get(path, params=query).text
+
+
+def test_what_a_client_does_not_read_is_bounded_and_dropped(tmp_path: Path) -> None:
+    with (
+        chat_in(tmp_path, change="conversations.UNREAD_SECONDS = 3.0") as chat,
+        httpx.Client(base_url=chat.url) as client,
+    ):
+        answers = [join(client, "ask", f"s{number % 5}", None, "Who fishes?", True) for number in range(20)]
+        statuses = [answer.status_code for answer in answers]
+        assert statuses == [200] * events.MOST_UNREAD + [429] * (20 - events.MOST_UNREAD)
+        assert answers[-1].json() == {"detail": "Much that you asked is still waiting; try again when it is answered."}
+        assert answers[-1].headers["retry-after"] == "5"
+        assert client.post(CALL, json={"data": ["Who fishes?", 1]}).status_code == 429
+        assert INSIDE in stream(client, DATA, session_hash="s0")  # four are read
+        assert [join(client, "ask", "s0", None, "And who?", True).status_code for _ in range(5)] == [200] * 4 + [429]
+        time.sleep(3.5)
+        assert join(client, "ask", "new", None, "Who fishes?", True).status_code == 200
+        assert client.get(DATA, params={"session_hash": "s1"}).status_code == 404
+        assert INSIDE in stream(client, DATA, session_hash="new")
+
+
+def test_calls_that_nobody_reads_are_bounded_too(tmp_path: Path) -> None:
+    with chat_in(tmp_path) as chat, httpx.Client(base_url=chat.url) as client:
+        answers = [client.post(CALL, json={"data": ["Who fishes?", 1]}) for _ in range(20)]
+        assert [answer.status_code for answer in answers].count(429) == 20 - events.MOST_UNREAD
+        time.sleep(1.5)
+        name = client.post(CALL, json={"data": ["Who fishes?", 1]}).json()["event_id"]
+        assert client.get(f"{CALL}/{answers[0].json()['event_id']}").status_code == 404
+        assert INSIDE in stream(client, f"{CALL}/{name}")
+
+
+def test_streams_that_break_off_leave_nothing_to_count(tmp_path: Path) -> None:
+    with chat_in(tmp_path, seconds=0.3, change="conversations.UNREAD_SECONDS = 60.0") as chat:
+        for number in range(events.MOST_UNREAD + 4):
+            with httpx.Client(base_url=chat.url) as client:
+                assert join(client, "ask", f"s{number}", None, "Who fishes?", True).status_code == 200
+                with client.stream("GET", DATA, params={"session_hash": f"s{number}"}) as heard:
+                    next(heard.iter_lines())
+
+
+def test_a_conversation_is_shown_to_nobody_else(closed: Chat) -> None:
+    with httpx.Client(base_url=closed.url) as anna, httpx.Client(base_url=closed.url) as bob:
+        for client, user in ((anna, "anna"), (bob, "bob")):
+            client.post(LOGIN, data={"username": user, "password": PASSWORD})
+        assert join(anna, "ask", "annas", None, "Where is my cat?", True).status_code == 200
+        assert bob.get(DATA, params={"session_hash": "annas"}).status_code == 404
+        assert "Where is my cat?" in stream(anna, DATA, session_hash="annas")
+        assert join(bob, "export", "annas").status_code == 404
+        assert bob.get("/gradio_api/heartbeat/annas").status_code == 404
+        call = anna.post(CALL, json={"data": ["Who fishes?", 1]}).json()["event_id"]
+        assert bob.get(f"{CALL}/{call}").status_code == 404
+        assert INSIDE in stream(anna, f"{CALL}/{call}")
+        # logging in again does not end a conversation
+        anna.post(LOGIN, data={"username": "anna", "password": PASSWORD})
+        assert join(anna, "export", "annas").status_code == 200
+        assert "Where is my cat" in stream(anna, DATA, session_hash="annas")
+
+
+def test_a_user_who_logs_in_again_has_asked_what_was_asked(tmp_path: Path) -> None:
+    write_hash(tmp_path / "hash", PASSWORD)
+    change = "from docqa.chat.guarding import rates; serving.Allowance = lambda: rates.Allowance(100.0, 0.1)"
+    with chat_in(tmp_path, password=tmp_path / "hash", change=change) as chat:
+        statuses = []
+        for user in ("anna", "anna", "bob"):
+            with httpx.Client(base_url=chat.url) as client:
+                client.post(LOGIN, data={"username": user, "password": PASSWORD})
+                statuses.append([client.get("/config").status_code for _ in range(60)].count(429))
+        assert statuses == [0, 20, 0]
 
 
 # Without a login.

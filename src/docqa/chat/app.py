@@ -230,7 +230,7 @@ def _conversed(page: Page, library: Library, session: Session) -> Update:
     conversation = session.conversation
     return {
         page.session: session,
-        page.turns: render_conversation(conversation, library.votes()),
+        page.turns: render_conversation(conversation, library.votes(), forgotten=session.forgotten),
         page.toolbar: render_toolbar(conversation),
     }
 

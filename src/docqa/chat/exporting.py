@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from docqa.chat.citing import quoted_evidence
 from docqa.chat.rendering.wording import verdict
-from docqa.chat.state import FORGOTTEN, Conversation, Turn
+from docqa.chat.state import Conversation, Turn
 from docqa.neutralising import escape_markdown, neutral, neutral_name
 from docqa.types import Answer, Hit, Quote
 
@@ -13,7 +13,7 @@ EMPTY = "_No questions yet._\n"
 
 def conversation_markdown(conversation: Conversation) -> str:
     """Write what is kept of a conversation as a Markdown document with its quotes, passages and citations."""
-    turns = "\n".join(_turn(turn) for turn in conversation if turn is not FORGOTTEN) or EMPTY
+    turns = "\n".join(_turn(turn) for turn in conversation) or EMPTY
     return f"# Conversation with your documents\n\n{turns}"
 
 

@@ -19,7 +19,8 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from docqa.chat.guarding.bodies import BodyLimitMiddleware
-from docqa.chat.guarding.connections import MOST_CONNECTIONS, PunctualProtocol
+from docqa.chat.guarding.connections import BACKLOG, PunctualProtocol, allow_open_files
+from docqa.chat.guarding.conversations import Conversations
 from docqa.chat.guarding.events import EventsMiddleware
 from docqa.chat.guarding.headers import SecurityHeadersMiddleware
 from docqa.chat.guarding.health import Health, StoppingMiddleware, health_routes
@@ -72,6 +73,7 @@ def launch(
     """
     check_host(host, allowed_hosts, protected=accounts is not None or insecure)
     check_port(host, port)
+    allow_open_files()
     health = Health(chat.library)
     config = uvicorn.Config(
         _guard(chat, health, HostNames.of(host, allowed_hosts), accounts, log),
@@ -79,11 +81,11 @@ def launch(
         port=port,
         http=PunctualProtocol,
         ws="none",
-        log_level="warning",
+        log_level="error",
         server_header=False,
         proxy_headers=bool(allowed_hosts),
         forwarded_allow_ips=list(LOOPBACK),
-        limit_concurrency=MOST_CONNECTIONS,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=5,
     )
     with _ended_by_sigterm():
@@ -139,13 +141,13 @@ def _guard(chat: Chat, health: Health, hosts: HostNames, accounts: Accounts | No
     chat.observers = [observer.answered for observer in observers]
     routes = [*health_routes(health, measurements), *(login_routes(login) if login else [])]
     app: ASGIApp = _application(chat, routes, with_login=login is not None)
-    app = EventsMiddleware(app, _inputs(chat), lambda session: session in chat._queue.pending_messages_per_session)
+    app = EventsMiddleware(app, _inputs(chat), Conversations(chat._queue))
     app = BodyLimitMiddleware(app)
     app = StoppingMiddleware(app, health)
     app = RateLimitMiddleware(app, Allowance())
     app = LoginMiddleware(app, login) if login else app
     app = OwnPageMiddleware(app)
-    app = KnownRoutesMiddleware(app)
+    app = KnownRoutesMiddleware(app, with_login=login is not None)
     app = OwnHostMiddleware(app, hosts)
     app = SecurityHeadersMiddleware(app)
     return ObservingMiddleware(app, [observer.served for observer in observers])

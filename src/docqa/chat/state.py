@@ -28,9 +28,6 @@ class Turn:
         return self.answer is None and not self.problem
 
 
-FORGOTTEN = Turn("", problem="This question is not kept any more.")
-"""In the place of a turn that a long conversation has no room for, so that those after it keep their numbers."""
-
 Conversation = tuple[Turn, ...]
 
 Vote = Callable[[str, Hit], bool | None]

@@ -13,6 +13,7 @@ from docqa.corpus import digest, read_bytes
 from docqa.errors import DocumentReadError
 from docqa.isolation.process import MEMORY, Failure, ReadingProcess
 from docqa.machine import usable_cpus, usable_memory
+from docqa.neutralising import printable_name
 from docqa.reading import is_plain, read_document
 from docqa.types import Document
 
@@ -103,7 +104,7 @@ def _read(corpus_dir: Path, path: str, process: ReadingProcess) -> Document | Un
     except DocumentReadError as exc:
         return Unread(exc.reason, found)
     except Exception:
-        logger.exception("'%s' is read once more, apart", path)
+        logger.exception("'%s' is read once more, apart", printable_name(path))
     outcome = process.read(path, data, found)
     if isinstance(outcome, Failure):
         return Unread(outcome.reason, found if outcome.lasting else None)

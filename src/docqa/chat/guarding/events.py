@@ -6,22 +6,24 @@ answers much that is none of its own with an error 500. Whatever is not named he
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from docqa.chat.guarding.bodies import replay
-from docqa.chat.guarding.routes import CALL, DATA, JOIN
+from docqa.chat.guarding.conversations import MOST_UNREAD, Conversations
+from docqa.chat.guarding.routes import CALL, DATA, HEARTBEAT, JOIN
 
 MOST_CHARACTERS = 8_000
 """The longest text; the page's own box takes 2,000."""
 LARGEST_NUMBER = 10**9
 SESSION = re.compile(r"[A-Za-z0-9-]{1,64}")
+WAITING = "Much that you asked is still waiting; try again when it is answered."
 API_SETTINGS = 2
 """The endpoint takes a query and how many passages."""
 
@@ -32,29 +34,70 @@ class MalformedEventError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EventsMiddleware:
-    """Passes on only events that are well formed, and only streams of sessions that there are.
+    """Passes on only events that are well formed, of clients that read what they asked for, and their streams to them.
 
-    ``inputs`` says how many values each event takes, by its number; ``streams`` tells whether a session has a stream.
+    ``inputs`` says how many values each event takes, by its number.
     """
 
     app: ASGIApp
     inputs: Mapping[int, int]
-    streams: Callable[[str], bool]
+    conversations: Conversations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the event on as it is understood, or say what is wrong with it."""
+        """Pass the event or the stream on, or say what is wrong with it."""
         path = scope["path"] if scope["type"] == "http" else ""
+        stream, _, name = path.rpartition("/")
         if path in (JOIN, CALL):
-            try:
-                event = read_event(await Request(scope, receive).body(), self.inputs if path == JOIN else None)
-            except MalformedEventError as problem:
-                await JSONResponse({"detail": str(problem)}, 422)(scope, receive, send)
-                return
-            await self.app(_with_length(scope, event), replay(event, receive), send)
-        elif path and (session := _session_of(path, scope["query_string"])) is not None and not self.streams(session):
-            await JSONResponse({"detail": "this conversation is over; load the page again"}, 404)(scope, receive, send)
+            await self._event(scope, receive, send)
+        elif path == DATA:
+            await self._stream(_session_in(scope["query_string"]), scope, receive, send)
+        elif stream == CALL:
+            await self._stream(name, scope, receive, send)
+        elif stream == HEARTBEAT and self.conversations.is_anothers(name, scope):
+            await _over(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _event(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_call = scope["path"] == CALL
+        try:
+            event = read_event(await Request(scope, receive).body(), None if is_call else self.inputs)
+        except MalformedEventError as problem:
+            await JSONResponse({"detail": str(problem)}, 422)(scope, receive, send)
+            return
+        await self.conversations.drop_unread()
+        name = "" if is_call else json.loads(event)["session_hash"]
+        if self.conversations.is_anothers(name, scope):
+            await _over(scope, receive, send)
+        elif self.conversations.unread(scope) >= MOST_UNREAD:
+            await JSONResponse({"detail": WAITING}, 429, {"retry-after": "5"})(scope, receive, send)
+        else:
+            if not is_call:
+                self.conversations.use(name, scope)
+            sending = self._noting(scope, send) if is_call else send
+            with self.conversations.coming(scope):
+                await self.app(_with_length(scope, event), replay(event, receive), sending)
+
+    def _noting(self, scope: Scope, send: Send) -> Send:
+        """Note the call that a response tells the name of, which is then that of its stream."""
+
+        async def note_and_send(message: Message) -> None:
+            if message["type"] == "http.response.body" and (name := _name_in(message.get("body", b""))):
+                self.conversations.use(name, scope)
+            await send(message)
+
+        return note_and_send
+
+    async def _stream(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self.conversations.waits(name) or self.conversations.is_anothers(name, scope):
+            await _over(scope, receive, send)
+        else:
+            with self.conversations.reading(name):
+                await self.app(scope, receive, send)
+
+
+async def _over(scope: Scope, receive: Receive, send: Send) -> None:
+    await JSONResponse({"detail": "this conversation is over; load the page again"}, 404)(scope, receive, send)
 
 
 def read_event(body: bytes, inputs: Mapping[int, int] | None) -> bytes:
@@ -127,10 +170,15 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _session_of(path: str, query: bytes) -> str | None:
-    if path == DATA:
-        return parse_qs(query.decode("latin-1")).get("session_hash", [""])[0]
-    return path.removeprefix(f"{CALL}/") if path.startswith(f"{CALL}/") else None
+def _session_in(query: bytes) -> str:
+    return parse_qs(query.decode("latin-1")).get("session_hash", [""])[0]
+
+
+def _name_in(body: bytes) -> str:
+    try:
+        return str(json.loads(body).get("event_id", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _with_length(scope: Scope, body: bytes) -> Scope:

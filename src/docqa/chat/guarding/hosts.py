@@ -79,7 +79,8 @@ class OwnHostMiddleware:
         if len(given) != 1 or given[0] not in self.hosts:
             await PlainTextResponse("this chat has another address", 400)(scope, receive, send)
         elif "transfer-encoding" in headers and "content-length" in headers:
-            await PlainTextResponse("the length is said twice", 400)(scope, receive, send)
+            # what one of the two calls the body the other may take for the next request
+            await PlainTextResponse("the length is said twice", 400, {"connection": "close"})(scope, receive, send)
         else:
             kept = [field for field in scope["headers"] if not field[0].startswith((b"x-forwarded-", b"x-gradio-"))]
             await self.app({**scope, "headers": kept}, receive, send)

@@ -11,6 +11,7 @@ from functools import cache
 from importlib import resources
 from urllib.parse import parse_qs
 
+from argon2.exceptions import VerificationError
 from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -28,6 +29,7 @@ MOST_WAITING = 8
 
 WRONG = "The user or the password is wrong."
 BUSY = "Many are logging in; try again in a moment."
+UNCHECKED = "The password cannot be checked just now, for memory is short; try again in a moment."
 PAUSED = "That was wrong too often; try again in {seconds}."
 
 
@@ -71,7 +73,11 @@ class Login:
             self._waiting -= 1
 
     async def _check(self, user: str, password: str, network: str) -> str | Refusal:
-        if len(password) <= MOST_CHARACTERS and await asyncio.to_thread(self.accounts.check, user, password):
+        try:
+            right = len(password) <= MOST_CHARACTERS and await asyncio.to_thread(self.accounts.check, user, password)
+        except VerificationError:
+            return Refusal(503, UNCHECKED, 5.0)
+        if right:
             self.by_user.forget(
                 session_name(user)
             )  # not the address: an own account must not reset the count of guesses at another
@@ -177,14 +183,14 @@ class LoginMiddleware:
     login: Login
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with the session's name, or ask for a login."""
+        """Pass the request on with the user's name, or ask for a login."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         token = token_of(scope)
         session = self.login.sessions.use(token) if token else None
         if session:
-            scope.setdefault("state", {})["docqa_session"] = session_name(token)
+            scope.setdefault("state", {})["docqa_user"] = session.user
         route = find_route(scope["path"])
         if session or (route and route.access != "users"):
             await self.app(scope, receive, send)

@@ -3,10 +3,13 @@
 import hashlib
 import hmac
 import json
+import queue
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -23,6 +26,9 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 # a second series for every counter, which nobody reads
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+MOST_LINES = 1_000
+"""How many lines of the log may wait to be written."""
 
 LogLevel = Literal["requests", "questions"]
 
@@ -111,6 +117,28 @@ class Measurements:
         self._answer_seconds.observe(seconds)
 
 
+class Writer:
+    """Writes lines to stderr in a thread of its own: the chat does not wait for who reads them, or does not any more.
+
+    A line for which there is no room is left out.
+    """
+
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        self._lines: queue.Queue[str] = queue.Queue(most_lines)
+        threading.Thread(target=self._write, daemon=True).start()
+
+    def __call__(self, line: str) -> None:
+        """Have a line written."""
+        with suppress(queue.Full):
+            self._lines.put_nowait(line)
+
+    def _write(self) -> None:
+        while True:
+            line = self._lines.get()
+            with suppress(OSError, ValueError):  # nobody reads, or it is closed
+                sys.stderr.write(line)
+
+
 @dataclass(frozen=True, slots=True)
 class Log:
     """Writes a line of JSON for every request and every answer; the question only if asked to.
@@ -119,7 +147,7 @@ class Log:
     """
 
     level: LogLevel
-    write: Callable[[str], object] = lambda line: sys.stderr.write(line)
+    write: Callable[[str], object] = field(default_factory=Writer)
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def served(self, served: Served) -> None:

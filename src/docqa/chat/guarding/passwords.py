@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from argon2 import PasswordHasher, Type, extract_parameters
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from docqa.durable import replacing
@@ -46,10 +46,14 @@ class Accounts:
         return cls(hashes)
 
     def check(self, user: str, password: str) -> bool:
-        """Tell whether it is the user's password. It takes as long for a user that does not exist."""
+        """Tell whether it is the user's password. It takes as long for a user that does not exist.
+
+        Raises:
+            VerificationError: it cannot be told, as when there is too little memory.
+        """
         try:
             _hasher.verify(self.hashes.get(user, self._nobody), _normal(password))
-        except VerificationError:
+        except VerifyMismatchError:
             return False
         return user in self.hashes
 

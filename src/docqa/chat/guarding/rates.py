@@ -18,13 +18,18 @@ MOST_CLIENTS = 10_000
 """How many clients are remembered; the one not seen for longest is forgotten, and starts afresh."""
 
 
+def user_of(scope: Scope) -> str:
+    """Return the user who is logged in; empty without a login."""
+    return str(scope.get("state", {}).get("docqa_user", ""))
+
+
 def client_of(scope: Scope) -> str:
-    """Name the client of a request: its session if it is logged in, else its address.
+    """Name the client of a request: the user who is logged in, however often, else the address.
 
     One home has a whole network of IPv6 addresses, so that they count as one.
     """
-    session = scope.get("state", {}).get("docqa_session")
-    return str(session) if session else network_of(address_of(scope))
+    user = user_of(scope)
+    return f"user {user}" if user else network_of(address_of(scope))
 
 
 def address_of(scope: Scope) -> str:
@@ -34,12 +39,15 @@ def address_of(scope: Scope) -> str:
 
 
 def network_of(address: str) -> str:
-    """Return an address, of IPv6 only the part that stands for one home."""
+    """Return an address, of IPv6 only the part that stands for one home; one of IPv4 may be written as one of IPv6."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else address
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    if ip.version == 4 or ip.is_loopback:
+        return str(ip)
+    return str(ipaddress.ip_network((ip, 64), strict=False))
 
 
 @dataclass(slots=True)

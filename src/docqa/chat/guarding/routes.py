@@ -45,6 +45,7 @@ def _route(
 LOGIN, LOGOUT, UPLOAD, METRICS = "/login", "/logout", "/docqa/documents", "/metrics"
 JOIN, DATA = "/gradio_api/queue/join", "/gradio_api/queue/data"
 CALL = "/gradio_api/call/retrieve"
+HEARTBEAT = "/gradio_api/heartbeat"
 
 ROUTES = (
     _route("/", READ),
@@ -54,7 +55,7 @@ ROUTES = (
     _route("/assets/{file}", READ, cost=FILE_COST),
     _route("/static/{file}", READ, cost=FILE_COST),
     _route("/gradio_api/info", READ),
-    _route("/gradio_api/heartbeat/{id}", READ),
+    _route(f"{HEARTBEAT}/{{id}}", READ),
     _route(DATA, READ, "session_hash"),
     _route(f"{CALL}/{{id}}", READ),
     _route(JOIN, WRITE, cost=EVENT_COST),
@@ -76,9 +77,13 @@ def find_route(path: str) -> Route | None:
 
 @dataclass(frozen=True, slots=True)
 class KnownRoutesMiddleware:
-    """Answers 404 to every path that is no route of the chat, and 405 to a method that its route does not have."""
+    """Answers 404 to every path that is no route of the chat, and 405 to a method that its route does not have.
+
+    Where there is no login, its routes are none.
+    """
 
     app: ASGIApp
+    with_login: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if there is something to pass it to."""
@@ -89,7 +94,7 @@ class KnownRoutesMiddleware:
             await send({"type": "websocket.close", "code": 1008})
             return
         route = find_route(scope["path"])
-        if route is None:
+        if route is None or (route.name in (LOGIN, LOGOUT) and not self.with_login):
             await PlainTextResponse("there is nothing here", 404)(scope, receive, send)
         elif scope["method"] not in route.methods:
             allowed = {"allow": ", ".join(sorted(route.methods))}

@@ -11,8 +11,8 @@ IDLE_SECONDS = 2 * 3600.0
 """After how long without a request a session ends. An open page asks every few seconds: it counts from its closing."""
 LONGEST_SECONDS = 12 * 3600.0
 """How long a session lasts at most: a working day."""
-MOST_SESSIONS = 1_000
-"""How many are kept; the one begun first ends when there are more."""
+MOST_SESSIONS = 50
+"""How many a user may have; when there are more, the one that was not used for longest ends."""
 
 
 @dataclass(slots=True)
@@ -29,14 +29,15 @@ class Sessions:
     """The sessions, each by the hash of its token: what is in memory logs nobody in. A restart ends them all."""
 
     clock: Callable[[], float] = time.monotonic
-    _sessions: OrderedDict[str, Session] = field(default_factory=OrderedDict)
+    _sessions: dict[str, Session] = field(default_factory=dict)
 
     def begin(self, user: str) -> str:
         """Begin a session and return its token, 256 random bits."""
         token, now = secrets.token_urlsafe(32), self.clock()
+        own = [name for name, session in self._sessions.items() if session.user == user]
+        if len(own) >= MOST_SESSIONS:
+            del self._sessions[min(own, key=lambda name: self._sessions[name].used)]
         self._sessions[session_name(token)] = Session(user, now, now)
-        while len(self._sessions) > MOST_SESSIONS:
-            self._sessions.popitem(last=False)
         return token
 
     def use(self, token: str) -> Session | None:

@@ -4,12 +4,12 @@ from docqa.answering import UNCALIBRATED
 from docqa.chat.citing import cited_hit, hit_citation, quote_citation
 from docqa.chat.rendering.marking import mark_passage
 from docqa.chat.rendering.wording import count, strength, summary, verdict
-from docqa.chat.state import FORGOTTEN, Conversation, Turn, Vote
+from docqa.chat.state import Conversation, Turn, Vote
 from docqa.neutralising import escape, isolate, isolate_name
 from docqa.types import Answer, Hit, Quote
 
 MOST_TURNS = 20
-"""How many turns are shown, the last ones; the download has as many as are kept."""
+"""How many turns are shown, the last ones; the download has all that are kept."""
 
 THUMB = (
     '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 11h4v10H3zM7 11l4-8a3 3 0 0 1 3 3v4h5.2a1.8 1.8 0 0 1 '
@@ -17,16 +17,25 @@ THUMB = (
 )
 
 
-def render_conversation(conversation: Conversation, vote: Vote = lambda question, hit: None) -> str:
-    """Render the last turns of a conversation; ``vote`` says what was said of a hit before."""
+def render_conversation(
+    conversation: Conversation, vote: Vote = lambda question, hit: None, *, forgotten: int = 0
+) -> str:
+    """Render the last turns of a conversation; ``vote`` says what was said of a hit before.
+
+    The first turns that are ``forgotten`` are no more in the conversation, but count where turns have numbers.
+    """
     hidden = max(0, len(conversation) - MOST_TURNS)
-    shown = [_turn(turn, number, vote) for number, turn in enumerate(conversation)][hidden:]
-    kept = hidden - conversation.count(FORGOTTEN)
-    earlier = f'<p class="docqa-hint">{count(kept, "earlier question")} in the download.</p>' if hidden else ""
+    shown = [_turn(turn, number, vote) for number, turn in enumerate(conversation[hidden:], forgotten + hidden)]
+    earlier = f'<p class="docqa-hint">{_earlier(hidden, forgotten)}</p>' if hidden else ""
     return (
         f'<p class="docqa-unseen" role="status">{escape(_announcement(conversation))}</p>'
         f'<section class="docqa-conversation" aria-label="Conversation">{earlier}{"".join(shown)}</section>'
     )
+
+
+def _earlier(hidden: int, forgotten: int) -> str:
+    said = f"{count(hidden, 'earlier question')} in the download."
+    return f"{said} Those before are forgotten." if forgotten else said
 
 
 def render_toolbar(conversation: Conversation) -> str:
