@@ -72,7 +72,7 @@ def signals_of(retriever: docqa.Retriever, question: str, without: str | None) -
 
     That stands for a corpus without the document, up to the rarity of words and the last places of the ranking.
     """
-    found = retriever._search(retriever._understand(question, ()), 20 * CONFIDENCE_HITS)
+    _, found = retriever._find(question, (), 20 * CONFIDENCE_HITS)
     kept = [one.evidence().signals for one in found if one.hit.passage.document != without][:CONFIDENCE_HITS]
     return max(kept, key=lambda signals: signals.match)
 

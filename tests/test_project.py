@@ -14,7 +14,7 @@ PACKAGE = Path(docqa.__file__).parent
 LAYERS = [
     {"neutralising"},
     {"arrays", "durable", "types", "errors", "machine", "naming"},
-    {"bm25", "chunking", "corpus", "embedding", "feedback", "matching", "reading", "serialising", "terms"},
+    {"bm25", "chunking", "corpus", "embedding", "feedback", "matching", "queueing", "reading", "serialising", "terms"},
     {"nearest", "texts", "unfinished"},
     {"confidence", "framing", "index"},
     {"answering", "isolation", "store", "understanding"},

@@ -19,6 +19,7 @@ from docqa.evidencing import Found, HitMaker, cite
 from docqa.framing import MOST_PASSAGES, Comparison, Run, drop_repeated, frame, keep_whole
 from docqa.index import Candidates, Scores
 from docqa.matching import match_tokens
+from docqa.queueing import Queue
 from docqa.store import Generation, check_model, open_generation, read_manifest
 from docqa.texts import embedded_text
 from docqa.types import Answer, Document, Exchange, Hit, IndexedDocument, StoreSummary
@@ -42,10 +43,14 @@ MATCH_WEIGHTS = np.array([6, 3, 3], np.float32)
 where they differ much, as with questions that one sentence answers, and hardly do for broad topics."""
 
 
+_queue = Queue()
+
+
 class Retriever:
     """Find the passages of a store that answer queries.
 
-    A retriever reads one generation. Keep it for many queries; threads may share it.
+    A retriever reads one generation. Keep it for many queries; threads may share it, and as many are served at once as
+    there are processors.
     """
 
     def __init__(self, generation: Generation, embedder: Embedder, reranker: Reranker | None = None) -> None:
@@ -120,8 +125,8 @@ class Retriever:
         query = _checked(query, k)
         if not len(self._generation.index):
             return []
-        with self._generation.blaming_damage():
-            return [one.hit for one in self._search(self._understand(query, ()), k)]
+        _, found = _queue.run(lambda: self._find(query, (), k))
+        return [one.hit for one in found]
 
     def ask(
         self, query: str, k: int = 5, *, history: Sequence[Exchange] = (), min_confidence: float | None = None
@@ -147,15 +152,15 @@ class Retriever:
             raise ValueError(f"min_confidence must be between 0 and 1, not {least}")
         if not len(self._generation.index):
             return answer(query, [], k, partial(cite, [], self._generation.texts))
-        with self._generation.blaming_damage():
-            asked = self._understand(query, history)
-            found = self._search(asked, max(k, CONFIDENCE_HITS))
+        asked, found = _queue.run(lambda: self._find(query, history, max(k, CONFIDENCE_HITS)))
         pairs, citing = [(one.hit, one.evidence()) for one in found], partial(cite, found, self._generation.texts)
         answered = answer(query, pairs, k, citing, min_confidence=least, asking_about=asked.asking_about)
         return replace(answered, calibrated=self._embedder.name == CALIBRATED_FOR)
 
-    def _understand(self, query: str, history: Sequence[Exchange]) -> Understood:
-        return understand(query, history, self._embedder, self._generation.index)
+    def _find(self, query: str, history: Sequence[Exchange], k: int) -> tuple[Understood, list[Found]]:
+        with self._generation.blaming_damage():
+            asked = understand(query, history, self._embedder, self._generation.index)
+            return asked, self._search(asked, k)
 
     def _search(self, query: Understood, k: int) -> list[Found]:
         candidates = self._generation.index.search(query.embedding, query.terms, k)
