@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from docqa import feedback
 from docqa.cli import main
 from docqa.errors import EvaluationError
 from docqa.evaluation import measure, prepare
@@ -134,6 +135,17 @@ def test_line_ends_in_a_question_do_not_end_the_line(file):
     record_feedback(file, "Who?", hit_in("bees.md"), True)
 
     assert [question.text for question in read_questions(file)] == ["One\ntwo\r\u2028three?", "Who?"]
+
+
+def test_votes_are_read_anew_only_when_a_file_is_another(file, monkeypatch):
+    looked, key_of = [], feedback._key_of
+    monkeypatch.setattr(feedback, "_key_of", lambda line: looked.append(line) or key_of(line))
+    record_feedback(file, "Who?", hit_in("bees.md"), True)
+    looked.clear()
+    assert [read_votes(file), read_votes(file)] == [{vote_key("Who?", hit_in("bees.md")): True}] * 2
+    assert len(looked) == 1
+    record_feedback(file, "Who?", hit_in("bees.md"), False)
+    assert read_votes(file) == {vote_key("Who?", hit_in("bees.md")): False}
 
 
 def test_votes_at_the_same_time_are_all_kept(file):

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
@@ -56,8 +57,7 @@ def read_votes(path: Path) -> dict[VoteKey, bool]:
     """
     votes: dict[VoteKey, bool] = {}
     for file, helpful in ((_beside(path.resolve()), False), (path.resolve(), True)):
-        keys = (_key_of(line) for line in _lines(file))
-        votes |= {key: helpful for key in keys if key}
+        votes |= dict.fromkeys(_keys_of(file, _mark(file)), helpful)
     return votes
 
 
@@ -131,6 +131,21 @@ def _key_of(line: bytes) -> VoteKey | None:
         return (str(fields["question"]), str(fields["document"]), int(start), int(end)) if ours else None
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+@lru_cache(8)
+def _keys_of(path: Path, _: tuple[int, ...]) -> tuple[VoteKey, ...]:
+    """Return what the lines of a file are about; it is looked at with every answer and seldom another."""
+    keys = (_key_of(line) for line in _lines(path))
+    return tuple(key for key in keys if key)
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file does."""
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    return ()
 
 
 def _write(path: Path, data: bytes) -> None:
