@@ -183,3 +183,12 @@ def test_an_answer_in_flight_is_finished_before_the_chat_ends(tmp_path: Path, st
         answer = client.get(f"{CALL}/{event}").text
         assert INSIDE in answer and "event: complete" in answer
         assert chat.process.wait(timeout=20) == (0 if stop == signal.SIGTERM else -signal.SIGINT)
+
+
+def test_a_second_ctrl_c_breaks_nothing_off_in_the_middle(tmp_path: Path) -> None:
+    with chat_in(tmp_path) as chat:
+        for _ in range(2):
+            chat.process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        chat.process.wait(timeout=20)
+    assert "ERROR:" not in chat.log  # as uvicorn shows what it broke off

@@ -127,6 +127,8 @@ class ChatServer(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.close()  # Gradio's streams would go on; what is buffered is still sent
         await super().shutdown(sockets)
+        if self.force_exit:  # a second Ctrl+C, after which uvicorn lets the application be broken off, and shows where
+            await self.lifespan.shutdown()
 
 
 def _at_work(chat: Chat) -> bool:
