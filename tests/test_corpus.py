@@ -63,10 +63,17 @@ def test_an_empty_corpus_is_no_error(tmp_path: Path) -> None:
     assert (listing.files, listing.skipped) == ({}, ())
 
 
-@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("a file")], ids=["missing", "a file"])
-def test_a_corpus_that_is_no_folder_is_an_error_that_names_it(tmp_path: Path, make) -> None:
+@pytest.mark.parametrize(
+    ("make", "remedy"),
+    [
+        (lambda path: None, "corpus'; create it"),
+        (lambda path: path.write_text("a file"), "corpus' is no folder; give the folder"),
+    ],
+    ids=["missing", "a file"],
+)
+def test_a_corpus_that_is_no_folder_is_an_error_that_names_it(tmp_path: Path, make, remedy: str) -> None:
     make(tmp_path / "corpus")
-    with pytest.raises(CorpusNotFoundError, match="corpus'; create it") as caught:
+    with pytest.raises(CorpusNotFoundError, match=remedy) as caught:
         listed(tmp_path / "corpus")
     assert caught.value.corpus_dir == tmp_path / "corpus"
 

@@ -447,7 +447,9 @@ def test_a_sync_apart_ends_with_the_process_that_waits_for_it(corpus: Path, stor
 def children(parent: int | None = None) -> list[int]:
     """List the processes that sync for a process and have not ended."""
     found = []
-    for task in Path(f"/proc/{parent or os.getpid()}/task").iterdir():
-        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends meanwhile
-            found += [int(number) for number in (task / "children").read_text().split()]
-    return [one for one in found if b"docqa.apart" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # one that ends meanwhile
+            _, _, after_name = (process / "stat").read_text().rpartition(") ")
+            if int(after_name.split()[1]) == (parent or os.getpid()):
+                found += [int(process.name)] * (b"docqa.apart" in (process / "cmdline").read_bytes())
+    return found
