@@ -1,5 +1,7 @@
 """Put the web chat under load: many users who log in, open the page, ask, look and ask again, for a given time.
 
+Most of them send what the page sends; some (``--browsers``) use the page itself, in a real Chromium.
+
 After some questions a user begins a new conversation, so that what grows is not what the chat keeps of conversations.
 
 A chat is started with the project's own corpus (or ``--corpus``) and the real model; each user has an account of their
@@ -12,6 +14,7 @@ import json
 import os
 import random
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -26,6 +29,8 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Error as BrowserError
 
 from docqa.chat.guarding.passwords import write_hash
 
@@ -41,6 +46,7 @@ THINKING = 8.0
 """How many seconds a user reads before the next question, on average."""
 TURNS = 10
 """How many questions a conversation has, unless ``--turns`` says otherwise."""
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 BUSY = (429, 503)
 """What a client is told that should come back later; no failure, but counted."""
 
@@ -50,7 +56,7 @@ class Figures:
     """What the users met."""
 
     seconds: dict[str, list[float]] = field(
-        default_factory=lambda: {"question": [], "look": [], "restart": [], "page": []}
+        default_factory=lambda: {"question": [], "look": [], "restart": [], "page": [], "browser": []}
     )
     failures: Counter[str] = field(default_factory=Counter)
     busy: int = 0
@@ -75,7 +81,7 @@ class Events:
 def main() -> None:
     """Run the load and print what came of it; exit code 1 when a request failed."""
     options = _options()
-    with _chat(Path(options.corpus), options.users) as (url, password, process):
+    with _chat(Path(options.corpus), options.users + options.browsers) as (url, password, process):
         figures = asyncio.run(_run(url, password, process.pid, options))
     report = _report(figures, options)
     print(json.dumps(report, indent=2))
@@ -85,6 +91,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=100)
+    parser.add_argument("--browsers", type=int, default=5, help="users of the page itself (%(default)s)")
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--turns", type=int, default=TURNS, help="questions in a conversation (%(default)s)")
     parser.add_argument("--corpus", default=str(ROOT / "corpus"))
@@ -130,7 +137,8 @@ async def _run(url: str, password: str, pid: int, options: argparse.Namespace) -
     # they come one after the other over the first tenth of the time, as people do
     arrivals = enumerate(options.seconds / 10 * number / options.users for number in range(options.users))
     await asyncio.gather(
-        *(_user(url, f"user{number}", password, figures, arrival, end, options.turns) for number, arrival in arrivals)
+        *(_user(url, f"user{number}", password, figures, arrival, end, options.turns) for number, arrival in arrivals),
+        _browse(url, password, figures, end, options),
     )
     await watcher
     return figures
@@ -168,6 +176,43 @@ async def _user(url: str, name: str, password: str, figures: Figures, arrival: f
             given: list[object] = [None, question, True]
             await _timed(figures, "question", _event(client, events.ask, given, session, expected=question))
             await asyncio.sleep(min(random.expovariate(1 / THINKING), 30.0))
+
+
+async def _browse(url: str, password: str, figures: Figures, end: float, options: argparse.Namespace) -> None:
+    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    names = [f"user{options.users + number}" for number in range(options.browsers)]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        pages = (_use_page(browser, url, name, password, figures, end, options.turns) for name in names)
+        await asyncio.gather(*pages)
+        await browser.close()
+
+
+async def _use_page(
+    browser: Browser, url: str, name: str, password: str, figures: Figures, end: float, turns: int
+) -> None:
+    page = await browser.new_page()
+    shown = page.locator("article.docqa-turn")
+    try:
+        await page.goto(url)
+        await page.fill("#username", name)
+        await page.fill("#password", password)
+        await page.press("#password", "Enter")
+        while time.monotonic() < end:
+            await page.locator("textarea").first.wait_for()
+            for asked in range(turns):
+                began = time.perf_counter()
+                await page.locator("textarea").first.fill(random.choice(QUESTIONS))
+                await page.keyboard.press("Enter")
+                await page.locator("article.docqa-turn[data-state=done]").nth(asked).wait_for()
+                figures.seconds["browser"].append(time.perf_counter() - began)
+                await asyncio.sleep(min(random.expovariate(1 / THINKING), 30.0))
+                if time.monotonic() > end:
+                    return
+            await page.get_by_role("button", name="New conversation").click()
+            await shown.first.wait_for(state="detached")
+    except BrowserError as problem:
+        figures.failures[f"browser: {str(problem).splitlines()[0]}"] += 1
 
 
 async def _timed(figures: Figures, kind: str, event: "asyncio.Future[str] | object") -> None:
@@ -210,6 +255,7 @@ def _report(figures: Figures, options: argparse.Namespace) -> dict[str, object]:
     slope = np.polyfit(times, megabytes, 1)[0] * 60
     return {
         "users": options.users,
+        "browsers": options.browsers,
         "seconds": options.seconds,
         "questions in a conversation": options.turns,
         "failed": sum(figures.failures.values()),
