@@ -28,7 +28,7 @@ help:
 	@echo "make bench-quality      measure docqa on the four question sets, if they are beside the project (minutes)"
 	@echo "make bench-peers        the same beside other libraries, which get an environment of their own (an hour, 2 GB)"
 	@echo "make bench-reading      measure how files are read, beside three other libraries, if the files are beside the project (minutes, 2 GB)"
-	@echo "make bench-speed        measure speed beside other ways of doing it, and write docs/speed.md (hours, 30 GB)"
+	@echo "make bench-speed        measure speed beside other ways of doing it, and write docs/speed.md (an hour, 30 GB)"
 	@echo "                        with QUICK=1 less of it, into build/speed-quick (10 minutes)"
 	@echo "make load               put the chat under load: 100 users for 5 minutes, on this machine (minutes)"
 	@echo "make lock               write the exact versions and hashes of all libraries anew, after a change of the ranges"
