@@ -1,7 +1,7 @@
 """Measure how fast docqa is, each figure beside what it is compared with in the same run.
 
-The full form takes an hour and 30 GB of disk, and writes docs/speed.md and docs/speed.svg; ``--quick`` takes minutes, and
-writes the same into build/speed-quick. Steps can be run one by one: what the others found is kept.
+The full form takes an hour and 30 GB of disk, and writes docs/speed.md and docs/speed.svg; ``--quick`` takes minutes,
+and writes the same into build/speed-quick. Steps can be run one by one: what the others found is kept.
 """
 
 import argparse
