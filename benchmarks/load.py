@@ -29,7 +29,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 from playwright.async_api import Error as BrowserError
 
 from docqa.chat.guarding.passwords import write_hash
@@ -195,9 +195,7 @@ async def _use_page(
     shown = page.locator("article.docqa-turn")
     try:
         await page.goto(url)
-        await page.fill("#username", name)
-        await page.fill("#password", password)
-        await page.press("#password", "Enter")
+        await _log_in(page, name, password, figures)
         while time.monotonic() < end:
             await page.locator("textarea").first.wait_for()
             for asked in range(turns):
@@ -213,6 +211,19 @@ async def _use_page(
             await shown.first.wait_for(state="detached")
     except BrowserError as problem:
         figures.failures[f"browser: {str(problem).splitlines()[0]}"] += 1
+
+
+async def _log_in(page: Page, name: str, password: str, figures: Figures) -> None:
+    while True:
+        await page.fill("#username", name)
+        await page.fill("#password", password)
+        async with page.expect_navigation() as navigation:
+            await page.press("#password", "Enter")
+        answered = await navigation.value
+        if answered is None or answered.status not in BUSY:
+            return
+        figures.busy += 1
+        await asyncio.sleep(1)
 
 
 async def _timed(figures: Figures, kind: str, event: "asyncio.Future[str] | object") -> None:

@@ -24,7 +24,7 @@ from docqa.chat.guarding.routes import CALL, DATA, JOIN, LOGIN, LOGOUT, ROUTES, 
 from serving import INSIDE, OUTSIDE, PASSWORD, Chat, chat_in, complete, exchange, request
 
 EXAMPLES = int(os.environ.get("DOCQA_FUZZ_EXAMPLES", "60"))
-"""How many inputs are tried in each fuzz test; 20,000 take about ten minutes."""
+"""How many inputs are tried in each fuzz test; the rate limit lets some four events a second through."""
 
 WITHOUT_END = 60
 """Seconds; a chat of these tests waits for one, and only where it waits for ever does a busy machine take as many."""

@@ -434,7 +434,7 @@ def test_a_sync_apart_that_is_killed_is_said_and_made_again(
 def test_a_sync_apart_ends_with_the_process_that_waits_for_it(corpus: Path, store: Path):
     write_corpus(corpus, {f"{n}.md": f"Number {n}. {CAKE}" for n in range(2_000)})
     script = "import sys; from docqa.apart import sync_apart; sync_apart(*sys.argv[1:], progress=print)"
-    with subprocess.Popen([sys.executable, "-c", script, corpus, store], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-u", "-c", script, corpus, store], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"0 0 reading\n"
         (apart,) = children(process.pid)
         process.kill()

@@ -106,9 +106,9 @@ class Conversations:
         return conversation.client if conversation else None
 
     def _forget_read(self, name: str) -> None:
-        # what had begun when the stream ended is not sent any more; what came since is
+        # what ran when its reader left is not sent any more; what has ended since the stream did is still to be read
         events, left = self.queue.event_ids_to_events, self.queue.pending_event_ids_session.get(name, set())
-        left.intersection_update({event for event in left if event in events and events[event].alive})
+        left.difference_update({event for event in left if event in events and not events[event].alive})
         if not left:
             self._forget(name)
 
