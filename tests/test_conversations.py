@@ -75,6 +75,19 @@ def test_what_runs_when_its_reader_leaves_is_forgotten() -> None:
     asyncio.run(session())
 
 
+def test_only_a_page_that_has_sent_events_may_wait_for_what_is_not_there_yet() -> None:
+    async def session() -> None:
+        chat = conversations()
+        chat.use("page", READER)
+        for name in ("page", "unheard-of"):
+            assert not chat.waits(name)
+            chat.admit(name)
+        assert chat.waits("page")
+        assert not chat.waits("unheard-of")
+
+    asyncio.run(session())
+
+
 def test_what_nobody_comes_to_read_is_dropped_after_a_time() -> None:
     async def session() -> None:
         clock = Clock()

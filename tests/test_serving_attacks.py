@@ -465,8 +465,23 @@ def test_what_a_client_does_not_read_is_bounded_and_dropped(tmp_path: Path) -> N
         assert [join(client, "ask", "s0", None, "And who?", True).status_code for _ in range(5)] == [200] * 4 + [429]
         time.sleep(3.5)
         assert join(client, "ask", "new", None, "Who fishes?", True).status_code == 200
-        assert client.get(DATA, params={"session_hash": "s1"}).status_code == 404
         assert INSIDE in stream(client, DATA, session_hash="new")
+        with client.stream("GET", DATA, params={"session_hash": "s1"}) as dropped:
+            assert dropped.status_code == 200
+            assert join(client, "export", "s1").status_code == 200
+            assert INSIDE not in "".join(dropped.iter_text())
+
+
+def test_a_page_may_open_a_stream_for_what_it_has_read(chat: Chat) -> None:
+    # its events may be read while it still asks for a stream of theirs; a refusal would leave it without one for ever
+    with httpx.Client(base_url=chat.url) as client:
+        assert client.get(DATA, params={"session_hash": "unheard-of"}).status_code == 404
+        assert join(client, "ask", "page", None, "Who fishes?", True).status_code == 200
+        assert INSIDE in stream(client, DATA, session_hash="page")
+        with client.stream("GET", DATA, params={"session_hash": "page"}) as opened:
+            assert opened.status_code == 200
+            assert join(client, "ask", "page", None, "Who fishes there?", True).status_code == 200
+            assert "Who fishes there?" in "".join(opened.iter_text())
 
 
 def test_calls_that_nobody_reads_are_bounded_too(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ fetches it, however much that is and however long nobody comes.
 """
 
 import time
+from asyncio import Queue as AsyncQueue
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -52,6 +53,15 @@ class Conversations:
         """Tell whether a conversation belongs to another user than the one who asks; without a login it does not."""
         conversation = self._known.get(name)
         return conversation is not None and conversation.user != user_of(scope)
+
+    def admit(self, name: str) -> None:
+        """Let a page that has sent events open a stream though nothing waits for it.
+
+        An event may join, end and be read while the stream before it ends; the page then opens one for it still, keeps it
+        for what comes next, and asks for no other when this one is refused.
+        """
+        if name in self._known:
+            self.queue.pending_messages_per_session.setdefault(name, AsyncQueue())
 
     def waits(self, name: str) -> bool:
         """Tell whether there is something to fetch, or will be."""

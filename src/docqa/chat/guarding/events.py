@@ -50,7 +50,9 @@ class EventsMiddleware:
         if path in (JOIN, CALL):
             await self._event(scope, receive, send)
         elif path == DATA:
-            await self._stream(_session_in(scope["query_string"]), scope, receive, send)
+            name = _session_in(scope["query_string"])
+            self.conversations.admit(name)
+            await self._stream(name, scope, receive, send)
         elif stream == CALL:
             await self._stream(name, scope, receive, send)
         elif stream == HEARTBEAT and self.conversations.is_anothers(name, scope):
