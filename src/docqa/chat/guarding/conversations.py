@@ -57,8 +57,8 @@ class Conversations:
     def admit(self, name: str) -> None:
         """Let a page that has sent events open a stream though nothing waits for it.
 
-        An event may join, end and be read while the stream before it ends; the page then opens one for it still, keeps it
-        for what comes next, and asks for no other when this one is refused.
+        An event may join, end and be read while the stream before it ends; the page then opens one for it still, keeps
+        it for what comes next, and asks for no other when this one is refused.
         """
         if name in self._known:
             self.queue.pending_messages_per_session.setdefault(name, AsyncQueue())
