@@ -452,6 +452,26 @@ def test_questions_sent_faster_than_they_are_answered_are_neither_lost_nor_asked
     ]
 
 
+def test_a_page_that_loses_its_connection_loads_itself_again_and_keeps_the_question(browser, server):
+    page = browser.new_page()
+    page.goto(server.url)
+    expect(page.locator(".docqa-welcome")).to_be_visible(timeout=30_000)
+    page.route("**/queue/data*", lambda route: route.abort(), times=1)
+    box = page.get_by_label("Your question")
+    with page.expect_navigation():
+        box.fill("How long does the battery last?")
+        box.press("Enter")
+    expect(page.locator(".docqa-welcome")).to_be_visible(timeout=30_000)
+    expect(box).to_have_value("How long does the battery last?")
+    box.press("Enter")
+    expect(page.locator(".docqa-turn")).to_have_attribute("data-state", "done", timeout=30_000)
+    expect(page.locator(".docqa-question")).to_contain_text("How long does the battery last?")
+    page.reload()
+    expect(page.locator(".docqa-welcome")).to_be_visible(timeout=30_000)
+    expect(box).to_have_value("")
+    page.close()
+
+
 def test_a_changed_document_is_noticed_and_embedded_again(page, server):
     ask(page, "What is the office plant called?")
     expect(last_answer(page).locator(".docqa-uncertain, .docqa-unanswered")).to_be_visible()

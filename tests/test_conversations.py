@@ -57,8 +57,9 @@ def test_what_joins_while_a_stream_ends_is_kept_for_the_next_stream(ended: bool)
             event = await begin(chat)
             if ended:
                 end(chat, event)
-        assert chat.waits("page")
         assert chat.unread(READER) == 1
+        assert chat.admit("page", READER, is_page=True)
+        assert not chat.queue.pending_messages_per_session["page"].empty()
 
     asyncio.run(session())
 
@@ -68,8 +69,21 @@ def test_what_runs_when_its_reader_leaves_is_forgotten() -> None:
         chat = conversations()
         await begin(chat)
         with chat.reading("page"):
-            await chat.queue.clean_events(session_hash="page")  # as Gradio does when the connection is lost
-        assert not chat.waits("page")
+            await chat.queue.clean_events(session_hash="page")  # as Gradio does when it sees that nobody reads
+        assert not chat.queue.pending_messages_per_session
+        assert chat.unread(READER) == 0
+
+    asyncio.run(session())
+
+
+def test_what_had_ended_when_its_reader_was_lost_is_forgotten() -> None:
+    async def session() -> None:
+        chat = conversations()
+        chat.use("page", READER)
+        with chat.reading("page"):
+            end(chat, await begin(chat))
+            del chat.queue.pending_messages_per_session["page"]  # as Gradio does when its stream is cancelled
+            await chat.queue.clean_events(session_hash="page")
         assert chat.unread(READER) == 0
 
     asyncio.run(session())
@@ -79,16 +93,15 @@ def test_only_a_page_that_has_sent_events_may_wait_for_what_is_not_there_yet() -
     async def session() -> None:
         chat = conversations()
         chat.use("page", READER)
-        for name in ("page", "unheard-of"):
-            assert not chat.waits(name)
-            chat.admit(name)
-        assert chat.waits("page")
-        assert not chat.waits("unheard-of")
+        assert not chat.admit("page", READER, is_page=False)
+        assert not chat.admit("unheard-of", READER, is_page=True)
+        assert list(chat.queue.pending_messages_per_session) == []
+        assert chat.admit("page", READER, is_page=True)
 
     asyncio.run(session())
 
 
-def test_what_nobody_comes_to_read_is_dropped_after_a_time() -> None:
+def test_what_nobody_comes_to_read_is_dropped_after_a_time_and_its_page_told_once() -> None:
     async def session() -> None:
         clock = Clock()
         chat = conversations(clock)
@@ -96,13 +109,15 @@ def test_what_nobody_comes_to_read_is_dropped_after_a_time() -> None:
         with chat.reading("page"):
             clock.now += UNREAD_SECONDS + 1
             await chat.drop_unread()
-            assert chat.waits("page")
+            assert chat.unread(READER) == 1
         clock.now += UNREAD_SECONDS - 1
+        await begin(chat)  # asking more is not reading
         await chat.drop_unread()
-        assert chat.waits("page")
+        assert chat.unread(READER) == 2
         clock.now += 2
         await chat.drop_unread()
-        assert not chat.waits("page")
         assert chat.unread(READER) == 0
+        await begin(chat)
+        assert [chat.admit("page", READER, is_page=True) for _ in range(2)] == [False, True]
 
     asyncio.run(session())

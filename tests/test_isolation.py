@@ -16,7 +16,7 @@ import pytest
 
 import docqa
 import faulty_reader
-from conftest import FakeEmbedder, write_corpus
+from conftest import FakeEmbedder, is_gone, write_corpus
 from docqa import CorpusError, Document, isolation
 from docqa.corpus import digest, read_bytes
 from docqa.isolation import Unread, process, read_isolated
@@ -271,7 +271,7 @@ def test_readers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -
     parent.send_signal(number)
     assert parent.wait(20) != 0
     deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{child}").exists() for child in children):
+    while not all(map(is_gone, children)):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -15,7 +15,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 import docqa
-from conftest import SHARED, FakeEmbedder
+from conftest import SHARED, FakeEmbedder, is_gone
 from docqa import Document, DocumentReadError
 from docqa.errors import CorpusError
 from docqa.isolation.process import Failure, ReadingProcess
@@ -291,7 +291,7 @@ def test_the_program_dies_with_the_process_that_reads(program: Callable[..., Non
     number = _wait_for(lambda: int((tmp_path / "number").read_text()))
     reader.send_signal(signal.SIGKILL)
     reader.wait()
-    assert _wait_for(lambda: _is_gone(number))
+    assert _wait_for(lambda: is_gone(number))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are listed as Linux does")
@@ -313,7 +313,7 @@ def test_the_program_ends_when_reading_is_stopped(program: Callable[..., None]) 
     number = _wait_for(lambda: _sleepers(seconds)[0])
     process.close()
     thread.join()
-    assert _wait_for(lambda: _is_gone(number))
+    assert _wait_for(lambda: is_gone(number))
     assert not any(isinstance(outcome, Document) for outcome in outcomes)
 
 
@@ -326,14 +326,6 @@ def _sleeps(file: Path, seconds: str) -> bool:
         return file.read_bytes() == f"sleep\0{seconds}\0".encode()
     except OSError:
         return False
-
-
-def _is_gone(number: int) -> bool:
-    try:
-        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return True
-    return state == "Z"
 
 
 def _wait_for(found: Callable[[], int]) -> int:

@@ -579,6 +579,7 @@ with TestClient(_application(chat, [], with_login=False)) as client:
         asked = {"fn_index": ask, "data": [None, f"How long does cake {n} bake?", True], "session_hash": "s"}
         client.post("/gradio_api/queue/join", json=asked)
         heard += client.get("/gradio_api/queue/data", params={"session_hash": "s"}).text
+        was_closed, chat.state_holder["s"].is_closed = chat.state_holder["s"].is_closed, True  # its heartbeat breaks
 state, queue = chat.state_holder["s"], chat._queue
 print(json.dumps({
     "answered": "forty minutes" in heard,
@@ -588,15 +589,18 @@ print(json.dumps({
     "values": [config["props"]["value"] for config in state.config_values.values() if "value" in config["props"]],
     "events": [*queue.event_analytics, *queue.event_ids_to_events],
     "pages": chat.state_holder.capacity,
+    "was_closed": was_closed,
 }))
 """
 
 
-def test_of_events_nothing_is_kept_but_the_conversation(corpus: Path, store: Path, fake: FakeEmbedder) -> None:
+def test_of_events_nothing_is_kept_but_the_conversation_which_stays_open(
+    corpus: Path, store: Path, fake: FakeEmbedder
+) -> None:
     docqa.sync(corpus, store, embedder=fake)
     # in a process of its own, for Gradio leaves event loops open
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     command = [sys.executable, "-c", ASKED, str(corpus), str(store)]
     said = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
-    kept = {"components": 0, "settings": 0, "values": [], "events": [], "pages": MOST_PAGES}
+    kept = {"components": 0, "settings": 0, "values": [], "events": [], "pages": MOST_PAGES, "was_closed": False}
     assert json.loads(said) == {"answered": True, "turns": [3], **kept}

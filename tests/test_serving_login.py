@@ -41,6 +41,10 @@ def open_login(browser: Browser, chat: Chat, **settings: object) -> Page:  # noq
     return page
 
 
+DRAFT = "sessionStorage.getItem('docqa-draft')"
+"""What a page puts back when it has lost its connection."""
+
+
 def log_in(page: Page, password: str = PASSWORD) -> None:
     page.get_by_label("User").fill("anna")
     page.get_by_label("Password").fill(password)
@@ -62,8 +66,11 @@ def test_who_logs_in_asks_and_who_logs_out_is_out_everywhere(chat: Chat, browser
     expect(other.locator(".docqa-welcome")).to_be_visible(timeout=30_000)
     other.get_by_role("button", name="Log out").scroll_into_view_if_needed()
     photograph(other, "logout-light")
+    other.get_by_label("Your question").fill("What does Anna ask?")
+    assert other.evaluate(DRAFT) == "What does Anna ask?"
     other.get_by_role("button", name="Log out").click()
     expect(other).to_have_url(chat.url + LOGIN)
+    assert other.evaluate(DRAFT) == ""
     assert page.context.cookies() == []
     # the page that stayed open is led to the login by its next look at the corpus
     expect(page).to_have_url(chat.url + LOGIN, timeout=15_000)

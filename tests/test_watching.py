@@ -20,7 +20,7 @@ import pytest
 import watchfiles
 
 import docqa
-from conftest import BEES, CAKE, FakeEmbedder, write_corpus
+from conftest import BEES, CAKE, FakeEmbedder, is_gone, write_corpus
 from docqa import watching
 from docqa.apart import sync_apart
 from docqa.corpus import list_corpus
@@ -439,9 +439,9 @@ def test_a_sync_apart_ends_with_the_process_that_waits_for_it(corpus: Path, stor
         (apart,) = children(process.pid)
         process.kill()
     deadline = time.monotonic() + LONG
-    while Path(f"/proc/{apart}").exists() and time.monotonic() < deadline:
+    while not is_gone(apart) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not Path(f"/proc/{apart}").exists()
+    assert is_gone(apart)
 
 
 def children(parent: int | None = None) -> list[int]:

@@ -52,6 +52,10 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 SAVE = "(markdown) => { window.docqaSave(markdown); }"
 """Makes the file in the browser: no document text is written to a temporary file."""
 
+KEEP = "(text) => { window.docqaKeep(text); }"
+KEPT = "() => window.docqaKept()"
+"""A page that has lost its connection loads itself again: what was typed and not asked yet is put back."""
+
 Update = dict[Any, Any]
 """New values of components, as Gradio takes them."""
 
@@ -114,6 +118,8 @@ def _wire_questions(page: Page, library: Library) -> None:
     settings = QUIET | {"inputs": inputs, "outputs": [*outputs, page.question], "trigger_mode": "always_last"}
     _on([page.question.submit, page.ask.click, page.welcome.example], ask, **settings)
     page.turns.alone(ask_alone, inputs=page.session, outputs=outputs, trigger_mode="always_last", **QUIET)
+    page.chat.load(None, outputs=page.question, js=KEPT, **QUIET)
+    page.question.change(None, inputs=page.question, js=KEEP, **QUIET)
 
 
 def _wire_sources(page: Page, library: Library) -> None:

@@ -2,6 +2,8 @@
 // A part's buttons say what they do in data-action; most of it happens in Python.
 const FOR_PYTHON = ['passage', 'document', 'example', 'sync', 'dismiss', 'close', 'restart', 'download', 'alone', 'vote'];
 
+const DRAFT = 'docqa-draft';
+
 const small = window.matchMedia('(max-width: 800px)');
 let returnTo = null;
 
@@ -59,6 +61,20 @@ function save(markdown) {
 
 function questionBox() {
   return document.querySelector('#docqa-question textarea');
+}
+
+function keep(text) {
+  try {
+    sessionStorage.setItem(DRAFT, text);
+  } catch {} // the browser keeps nothing
+}
+
+function kept() {
+  try {
+    return sessionStorage.getItem(DRAFT) || '';
+  } catch {
+    return '';
+  }
 }
 
 // Where the keyboard goes when what it was on is gone.
@@ -183,6 +199,11 @@ if (element.closest('#docqa-feedback')) watch('value', showVote);
 if (element.closest('#docqa-turns')) {
   watch('value', showLastTurn);
   window.docqaSave = save;
+  window.docqaKeep = keep;
+  window.docqaKept = kept;
+  document.addEventListener('submit', (event) => {
+    if (event.target.matches('.docqa-account')) keep(''); // the page may be another's next
+  });
   window.docqaAnnounce = announce;
   document.addEventListener('keydown', (event) => {
     const typing = event.target.closest('input, textarea, select, [contenteditable]');

@@ -43,6 +43,7 @@ class Chat(gr.Blocks):
         """
         output = await super().postprocess_data(block_fn, predictions, state)
         if state:
+            state.is_closed = False  # though its heartbeat may have broken; Gradio's page does not begin another
             state.blocks_config.blocks = dict(self.blocks)
             state.config_values = {number: state.config_values[number] for number in self.blocks}
             for config in state.config_values.values():

@@ -26,12 +26,14 @@ MOST_CONVERSATIONS = 10_000
 
 @dataclass(slots=True)
 class Conversation:
-    """One page's conversation, or one call of the API: whose, when last used, how many streams of it are open."""
+    """One page's conversation, or one call of the API: whose, since when unread, how many streams of it are open."""
 
     user: str
     client: str
-    used: float
+    unread_since: float
     streams: int = 0
+    has_lost: bool = False
+    """Whether something was dropped that its page still waits for."""
 
 
 @dataclass(slots=True)
@@ -45,8 +47,10 @@ class Conversations:
 
     def use(self, name: str, scope: Scope) -> None:
         """Note that a client sends an event to a conversation; the first that does owns it."""
-        conversation = self._known.setdefault(name, Conversation(user_of(scope), "", 0.0))
-        conversation.client, conversation.used = client_of(scope), self.clock()
+        conversation = self._known.setdefault(name, Conversation(user_of(scope), "", self.clock()))
+        conversation.client = client_of(scope)
+        if not self.queue.pending_event_ids_session.get(name):
+            conversation.unread_since = self.clock()
         self._known.move_to_end(name)
 
     def is_anothers(self, name: str, scope: Scope) -> bool:
@@ -54,17 +58,21 @@ class Conversations:
         conversation = self._known.get(name)
         return conversation is not None and conversation.user != user_of(scope)
 
-    def admit(self, name: str) -> None:
-        """Let a page that has sent events open a stream though nothing waits for it.
+    def admit(self, name: str, scope: Scope, *, is_page: bool) -> bool:
+        """Tell whether a client may open a stream of a conversation of its own.
 
-        An event may join, end and be read while the stream before it ends; the page then opens one for it still, keeps
-        it for what comes next, and asks for no other when this one is refused.
+        For a page there need be nothing to read: an event may join, end and be read while the stream before it ends;
+        the page then opens one for it still, and keeps it for what comes next. Once something was dropped a stream is
+        refused, and with it the client told.
         """
-        if name in self._known:
+        conversation = self._known.get(name)
+        if conversation is None or conversation.user != user_of(scope):
+            return False
+        if conversation.has_lost:
+            conversation.has_lost = False
+            return False
+        if is_page:
             self.queue.pending_messages_per_session.setdefault(name, AsyncQueue())
-
-    def waits(self, name: str) -> bool:
-        """Tell whether there is something to fetch, or will be."""
         return name in self.queue.pending_messages_per_session
 
     def unread(self, scope: Scope) -> int:
@@ -96,7 +104,7 @@ class Conversations:
             yield
         finally:
             conversation.streams -= 1
-            conversation.used = self.clock()
+            conversation.unread_since = self.clock()
             if not conversation.streams:
                 self._forget_read(name)
 
@@ -106,7 +114,8 @@ class Conversations:
         waiting = {*self.queue.pending_messages_per_session, *self.queue.pending_event_ids_session}
         for name in waiting:
             conversation = self._known.get(name)
-            if conversation and not conversation.streams and conversation.used < before:
+            if conversation and not conversation.streams and conversation.unread_since < before:
+                conversation.has_lost = True
                 await self._drop(name)
         while len(self._known) > MOST_CONVERSATIONS:
             await self._drop(self._known.popitem(last=False)[0])
@@ -119,7 +128,7 @@ class Conversations:
         # what ran when its reader left is not sent any more; what has ended since the stream did is still to be read
         events, left = self.queue.event_ids_to_events, self.queue.pending_event_ids_session.get(name, set())
         left.difference_update({event for event in left if event in events and not events[event].alive})
-        if not left:
+        if not left or name not in self.queue.pending_messages_per_session:  # Gradio lets go of what it could not send
             self._forget(name)
 
     async def _drop(self, name: str) -> None:

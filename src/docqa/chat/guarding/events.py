@@ -50,9 +50,7 @@ class EventsMiddleware:
         if path in (JOIN, CALL):
             await self._event(scope, receive, send)
         elif path == DATA:
-            name = _session_in(scope["query_string"])
-            self.conversations.admit(name)
-            await self._stream(name, scope, receive, send)
+            await self._stream(_session_in(scope["query_string"]), scope, receive, send)
         elif stream == CALL:
             await self._stream(name, scope, receive, send)
         elif stream == HEARTBEAT and self.conversations.is_anothers(name, scope):
@@ -91,11 +89,11 @@ class EventsMiddleware:
         return note_and_send
 
     async def _stream(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self.conversations.waits(name) or self.conversations.is_anothers(name, scope):
-            await _over(scope, receive, send)
-        else:
+        if self.conversations.admit(name, scope, is_page=scope["path"] == DATA):
             with self.conversations.reading(name):
                 await self.app(scope, receive, send)
+        else:
+            await _over(scope, receive, send)
 
 
 async def _over(scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,8 +13,9 @@ Access = Literal["open", "here", "users"]
 READ, WRITE = frozenset({"GET", "HEAD"}), frozenset({"POST"})
 BOTH = READ | WRITE
 
-FILE_COST, PAGE_COST, EVENT_COST = 0.1, 1.0, 10.0
-"""What a request takes of a client's allowance, see ``rates``: a file of the page, a page, something to compute."""
+PAID, FILE_COST, PAGE_COST, EVENT_COST = 0.0, 0.1, 1.0, 10.0
+"""What a request takes of a client's allowance, see ``rates``: what an event has paid for, a file of the page, a page,
+something to compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,10 @@ ROUTES = (
     _route("/assets/{file}", READ, cost=FILE_COST),
     _route("/static/{file}", READ, cost=FILE_COST),
     _route("/gradio_api/info", READ),
+    _route("/gradio_api/app_id", READ, cost=FILE_COST),  # a page that has lost its stream asks, and loads itself again
     _route(f"{HEARTBEAT}/{{id}}", READ),
-    _route(DATA, READ, "session_hash"),
-    _route(f"{CALL}/{{id}}", READ),
+    _route(DATA, READ, "session_hash", cost=PAID),  # a page whose stream is refused has to be loaded again
+    _route(f"{CALL}/{{id}}", READ, cost=PAID),
     _route(JOIN, WRITE, cost=EVENT_COST),
     _route(CALL, WRITE, cost=EVENT_COST),
     _route(UPLOAD, WRITE, "name"),
