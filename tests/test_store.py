@@ -284,6 +284,20 @@ def test_a_store_that_cannot_be_written(tmp_path: Path, corpus: Path, fake: Fake
         docqa.sync(corpus, tmp_path / "file" / "embeddings", embedder=fake)
 
 
+def test_of_two_first_syncs_at_once_the_one_that_finds_the_folder_made_goes_on(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = Path.mkdir
+
+    def come_second(path: Path, *arguments: Any, **settings: Any) -> None:
+        mkdir(path, parents=True, exist_ok=True)
+        mkdir(path, *arguments, **settings)
+
+    monkeypatch.setattr(Path, "mkdir", come_second)
+    with write_lock(store):
+        assert (store / ".gitignore").read_text() == "*\n!.gitignore\n"
+
+
 def test_who_writes_is_named(store: Path) -> None:
     with write_lock(store):
         with pytest.raises(docqa.StoreLockedError) as caught, write_lock(store):

@@ -26,9 +26,7 @@ def write_lock(embeddings_dir: Path) -> Iterator[None]:
         StoreError: the folder cannot be written.
     """
     with writing(embeddings_dir):
-        if not embeddings_dir.exists():
-            embeddings_dir.mkdir(parents=True)
-            (embeddings_dir / ".gitignore").write_text(GITIGNORE)
+        embeddings_dir.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(embeddings_dir / LOCK_FILE, timeout=0)
     try:
         lock.acquire()
@@ -37,6 +35,8 @@ def write_lock(embeddings_dir: Path) -> Iterator[None]:
     except OSError as exc:
         raise StoreError(f"cannot write to '{embeddings_dir}': {exc.strerror}; check its permissions") from exc
     try:
+        with writing(embeddings_dir):
+            _keep_out_of_git(embeddings_dir)
         with suppress(OSError):  # it only tells others who writes
             (embeddings_dir / WRITER_FILE).unlink(missing_ok=True)  # of one that was killed
             (embeddings_dir / WRITER_FILE).write_text(json.dumps(_this_process()), "utf-8")
@@ -59,6 +59,12 @@ def writing(embeddings_dir: Path, *others: type[Exception]) -> Iterator[None]:
             f"cannot write the index to '{embeddings_dir}': {reason}; the previous index is intact, "
             "and the next sync goes on where this one stopped"
         ) from exc
+
+
+def _keep_out_of_git(embeddings_dir: Path) -> None:
+    gitignore = embeddings_dir / ".gitignore"
+    if not gitignore.exists():
+        gitignore.write_text(GITIGNORE)
 
 
 def _this_process() -> dict[str, str]:
