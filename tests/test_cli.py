@@ -1,8 +1,10 @@
 """The command line as a user meets it: what it prints, where, and its exit codes."""
 
+import errno
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -402,6 +404,75 @@ def test_the_chat_watches_when_it_is_told_to(
     assert watching == [watched]
     assert (watched_by != [None]) == watched
     assert "docqa-watching" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Collect the chats that would be launched."""
+    chats: list[object] = []
+    monkeypatch.setattr("docqa.chat.build_chat", lambda **settings: "the chat")
+    monkeypatch.setattr("docqa.chat.launch", lambda chat, **settings: chats.append(chat))
+    return chats
+
+
+ANSWERED_MEANWHILE = "; questions are answered from the index as it is\n"
+
+
+def test_the_chat_answers_from_the_index_while_another_sync_writes(
+    synced: list[str], store: Path, launched: list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with write_lock(store):
+        assert main(["chat", *synced, "--port", "0"]) == 0
+    said = capsys.readouterr().err
+    assert launched == ["the chat"]
+    assert said.startswith(f"docqa: another sync is writing '{store}' (process {os.getpid()} on ")
+    assert said.endswith(ANSWERED_MEANWHILE)
+
+
+def test_the_chat_answers_from_the_index_when_the_disk_is_full(
+    synced: list[str],
+    corpus: Path,
+    launched: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (corpus / "new.md").write_text("New.")
+    monkeypatch.setattr("docqa.syncing.Texts.add", fail)
+    assert main(["chat", *synced, "--port", "0"]) == 0
+    said = capsys.readouterr().err
+    assert launched == ["the chat"]
+    assert "No space left on device; the previous index is intact" in said
+    assert said.endswith(ANSWERED_MEANWHILE)
+
+
+def test_the_chat_answers_from_the_index_when_the_corpus_is_gone(
+    synced: list[str], corpus: Path, launched: list[object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(corpus)
+    assert main(["chat", *synced, "--port", "0"]) == 0
+    assert launched == ["the chat"]
+    assert capsys.readouterr().err.endswith(ANSWERED_MEANWHILE)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_the_chat_does_not_start_when_it_can_neither_sync_nor_open_an_index(
+    damaged: bool,
+    request: pytest.FixtureRequest,
+    folders: list[str],
+    store: Path,
+    launched: list[object],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if damaged:
+        request.getfixturevalue("synced")
+        next(store.glob("*/texts.sqlite")).write_bytes(b"x")
+    with write_lock(store):
+        assert main(["chat", *folders, "--port", "0"]) == 1
+    assert launched == []
+    assert capsys.readouterr().err.endswith("; wait until it has finished, then try again\n")
 
 
 def test_a_setting_that_is_neither_yes_nor_no(

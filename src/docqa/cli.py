@@ -159,10 +159,7 @@ def chat(options: argparse.Namespace) -> int:
     own = is_loopback(options.host) and not options.allowed_host
     allow_edits = _is_said(options.allow_edits, "DOCQA_ALLOW_EDITS", otherwise=own)
     reranker = _reranker(options)
-    try:
-        _say_aside(_sync(options))
-    except CorpusError as exc:  # the page says what to do
-        print(f"docqa: {printable(str(exc))}", file=sys.stderr)
+    _sync_if_possible(options)
     feedback = Path(options.corpus).resolve().parent / "feedback.jsonl"
     watch = _is_said(options.watch, "DOCQA_WATCH", otherwise=False)
     watcher = _watcher(options, partial(sync_apart, model=options.model), _say_aside) if watch else None
@@ -252,6 +249,26 @@ def _sync(options: argparse.Namespace) -> SyncReport:
             force=getattr(options, "force", False),
             progress=progress,
         )
+
+
+def _sync_if_possible(options: argparse.Namespace) -> None:
+    """Sync; where that fails and there is an index, or the page says what to do, say why and go on."""
+    try:
+        _say_aside(_sync(options))
+    except (CorpusError, StoreError) as exc:
+        opens = _index_opens(options)
+        if not (opens or isinstance(exc, CorpusError)):
+            raise
+        meanwhile = "; questions are answered from the index as it is" if opens else ""
+        print(f"docqa: {printable(str(exc))}{meanwhile}", file=sys.stderr)
+
+
+def _index_opens(options: argparse.Namespace) -> bool:
+    try:
+        docqa.Retriever.open(options.embeddings, embedder=_embedder(options))
+    except DocqaError:
+        return False
+    return True
 
 
 def _say_aside(report: SyncReport) -> None:
