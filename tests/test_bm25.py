@@ -72,6 +72,17 @@ def test_some_rows_are_scored_as_among_all(tmp_path: Path) -> None:
         assert score(asked, rows.select(some)).tolist() == score(asked, rows)[some].tolist()
 
 
+@pytest.mark.parametrize("words", [["bee", "honey", "bee", "cake", "zz"], ["zz"], []])
+def test_terms_counted_once_score_as_those_counted_for_a_query(words: list[str], tmp_path: Path) -> None:
+    terms = write(tmp_path / "terms", draw(50))
+    passages, sentences = terms.passages.select(np.arange(0, 50, 3)), terms.sentences.select(np.arange(9, 30))
+    asked = terms.ask({1.0: words, 0.3: ["river", "7"]})
+    by_sentence, by_pairs = terms.count_once(passages, sentences).score(asked)
+    assert by_sentence.any()
+    assert_allclose(by_sentence, terms.score_sentences(asked, sentences), rtol=1e-6)
+    assert_allclose(by_pairs, terms.score_pairs(asked, passages), rtol=1e-6)
+
+
 def test_a_frequent_term_is_counted_beyond_a_byte(tmp_path: Path) -> None:
     terms = write(tmp_path / "terms", [[["bee"] * 1_000], [["cake"] * 1_000]])
     rarity, norm = np.log(1 + 1.5 / 1.5), 1.5

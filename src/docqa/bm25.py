@@ -46,10 +46,16 @@ Starts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class AskedTerms:
-    """What each term of a query counts, by its number, and each pair of terms that follow one another."""
+    """The numbers of a query's terms, ``(n,)``, and of its pairs of terms that follow one another, ``(m, 2)``.
 
-    terms: Mapping[int, float]
-    pairs: Mapping[tuple[int, int], float]
+    Beside them what each is worth, its rarity included: a term in a passage and in a sentence, and a pair.
+    """
+
+    terms: Numbers
+    in_passages: Scores
+    in_sentences: Scores
+    pairs: Numbers
+    of_pairs: Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +76,17 @@ class TermRows:
     def select(self, rows: NDArray[np.int64]) -> "TermRows":
         """Copy some rows."""
         places, starts = spans(self.starts, rows)
-        return TermRows(self.numbers[places], starts)
+        return TermRows(self.numbers.take(places), starts)
 
-    def count(self, number: int) -> NDArray[np.int64]:
-        """Count a term in each row."""
-        return self._count(np.flatnonzero(self.numbers == number))
+    def count(self, terms: Numbers) -> NDArray[np.int64]:
+        """Count each of n terms in each row, ``(n, rows)``."""
+        return self._count(len(terms), *_find(self.numbers, terms))
 
-    def count_pair(self, first: int, second: int) -> NDArray[np.int64]:
-        """Count in each row how often a term follows another."""
-        places = np.flatnonzero(self.numbers[:-1] == first)
-        return self._count(places[(self.numbers[places + 1] == second) & ~self.is_last(places)])
+    def count_pairs(self, pairs: Numbers) -> NDArray[np.int64]:
+        """Count for each of m pairs, ``(m, 2)``, in each row how often its first term is followed by its second."""
+        which, places = _find(self.numbers[:-1], pairs[:, 0])
+        follow = (self.numbers[places + 1] == pairs[which, 1]) & ~self.is_last(places)
+        return self._count(len(pairs), which[follow], places[follow])
 
     def is_last(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell of places among all numbers whether they are the last of their row."""
@@ -89,8 +96,10 @@ class TermRows:
         """Find the rows that places among all numbers belong to."""
         return np.searchsorted(self.starts, places, "right") - 1
 
-    def _count(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.bincount(self.rows_of(places), minlength=len(self))
+    def _count(self, count: int, which: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count in each row the places at which each of so many things was found, ``(count, rows)``."""
+        found = which * len(self) + self.rows_of(places)
+        return np.bincount(found, minlength=count * len(self)).reshape(count, len(self))
 
 
 class Terms:
@@ -137,33 +146,30 @@ class Terms:
             for first, second in pairwise(numbers):
                 if first is not None and second is not None:
                     pairs[first, second] = pairs.get((first, second), 0) + weight
-        return AskedTerms(found, pairs)
+        return self._weigh(found, pairs)
 
     def score_all(self, asked: AskedTerms) -> Scores:
         """Score every passage by its terms."""
         scores = np.zeros(len(self.passages), np.float32)
-        for number, weight in asked.terms.items():
+        for number, weight in zip(asked.terms.tolist(), asked.in_passages, strict=True):
             rows, weights = self._frequencies.postings(number)
-            scores[rows] += np.float32(weight * self._rarity(len(self.passages), len(rows))) * weights
+            scores[rows] += weight * weights
         return scores
 
     def score_sentences(self, asked: AskedTerms, some: TermRows) -> Scores:
         """Score some of the sentences by their terms."""
-        scores, norms = np.zeros(len(some), np.float32), _norms(some.lengths, _mean_length(self.sentences))
-        for number, weight in asked.terms.items():
-            counts = some.count(number)
-            rarity = self._rarity(len(self.sentences), int(self._frequencies.sentences[number]))
-            scores += np.float32(weight * rarity) * _saturate(counts, norms)
-        return scores
+        return _sum(asked.in_sentences, _saturate(some.count(asked.terms), self._sentence_norms(some)))
 
     def score_pairs(self, asked: AskedTerms, some: TermRows) -> Scores:
         """Score some of the passages by their pairs of terms that follow one another."""
-        scores = np.zeros(len(some), np.float32)
-        norms = _norms(np.maximum(some.lengths - 1, 0), self._frequencies.pair_count / max(len(self.passages), 1))
-        for (first, second), weight in asked.pairs.items():
-            rarity = self._rarity(len(self.passages), self._frequencies.pair(first, second))
-            scores += np.float32(weight * rarity) * _saturate(some.count_pair(first, second), norms)
-        return scores
+        return _sum(asked.of_pairs, _saturate(some.count_pairs(asked.pairs), self._pair_norms(some)))
+
+    def count_once(self, passages: TermRows, sentences: TermRows) -> "CountedTerms":
+        """Count the terms of some sentences and the pairs of some passages once for many queries."""
+        return CountedTerms(
+            _Postings(sentences, _single, self._sentence_norms(sentences)),
+            _Postings(passages, _paired, self._pair_norms(passages)),
+        )
 
     def passage_terms(self, row: int) -> list[str]:
         """List the terms of a passage, in order."""
@@ -177,7 +183,7 @@ class Terms:
         """Return a term's inverse document frequency among passages; a term in none is the rarest."""
         number = self._number(term)
         frequency = 0 if number is None else len(self._frequencies.postings(number)[0])
-        return self._rarity(len(self.passages), frequency)
+        return float(_rarity(len(self.passages), frequency))
 
     def find(self, terms: Iterable[str], sentences: slice) -> list[set[str]]:
         """Find which of some terms each of some sentences has."""
@@ -194,9 +200,37 @@ class Terms:
         named = [*map(self._vocabulary.terms.__getitem__, some.numbers[starts[0] : starts[-1]].tolist())]
         return [named[start - starts[0] : end - starts[0]] for start, end in pairwise(starts)]
 
-    @staticmethod
-    def _rarity(rows: int, frequency: int) -> float:
-        return float(np.log(1 + (rows - frequency + 0.5) / (frequency + 0.5)))
+    def _sentence_norms(self, some: TermRows) -> Scores:
+        return _norms(some.lengths, _mean_length(self.sentences))
+
+    def _pair_norms(self, some: TermRows) -> Scores:
+        mean_length = self._frequencies.pair_count / max(len(self.passages), 1)
+        return _norms(np.maximum(some.lengths - 1, 0), mean_length)
+
+    def _weigh(self, terms: Mapping[int, float], pairs: Mapping[tuple[int, int], float]) -> AskedTerms:
+        """Multiply what terms and pairs weigh by how rare they are."""
+        numbers, paired = np.array([*terms], np.uint32), np.array([*pairs], np.uint32).reshape(-1, 2)
+        passages, sentences, frequencies = len(self.passages), len(self.sentences), self._frequencies
+        return AskedTerms(
+            numbers,
+            _weights(terms, _rarity(passages, frequencies.passages(numbers))),
+            _weights(terms, _rarity(sentences, frequencies.sentences[numbers])),
+            paired,
+            _weights(pairs, _rarity(passages, frequencies.pairs(paired))),
+        )
+
+
+class CountedTerms:
+    """The terms of some sentences and the pairs of some passages, counted once for many queries."""
+
+    def __init__(self, sentences: "_Postings", pairs: "_Postings") -> None:
+        self._sentences = sentences
+        self._pairs = pairs
+
+    def score(self, asked: AskedTerms) -> tuple[Scores, Scores]:
+        """Score the sentences by their terms and the passages by their pairs, as `Terms` does."""
+        sentences = self._sentences.score(asked.terms.astype(np.uint64), asked.in_sentences)
+        return sentences, self._pairs.score(_pair_keys(asked.pairs[:, 0], asked.pairs[:, 1]), asked.of_pairs)
 
 
 class TermsWriter:
@@ -231,6 +265,13 @@ class TermsWriter:
 
     def _numbered(self, terms: Sequence[str]) -> list[int]:
         return [*map(self._vocabulary.__getitem__, terms)]
+
+
+def _find(numbers: Numbers, wanted: Numbers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find which of the numbers that are wanted stands where."""
+    found = np.flatnonzero(numbers == wanted[:, None])  # np.nonzero takes ten times as long of two axes
+    which, places = np.divmod(found, max(len(numbers), 1))
+    return which, places
 
 
 def spans(starts: Starts, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Starts]:
@@ -321,12 +362,35 @@ class _Frequencies:
         span = slice(self._posting_starts[number], self._posting_starts[number + 1])
         return self._rows[span], self._weights[span]
 
-    def pair(self, first: int, second: int) -> int:
-        """Return how many passages have a pair; only those in two and more are written down."""
-        wanted = np.uint64(first << 32 | second)
-        place = int(np.searchsorted(self._pairs, wanted))
-        found = place < len(self._pairs) and self._pairs[place] == wanted
-        return int(self._pair_frequency[place]) if found else 1
+    def passages(self, numbers: Numbers) -> NDArray[np.int64]:
+        """Return how many passages have each of some terms."""
+        return np.asarray(self._posting_starts[numbers + 1] - self._posting_starts[numbers])
+
+    def pairs(self, pairs: Numbers) -> NDArray[np.int64]:
+        """Return how many passages have each of some pairs, ``(n, 2)``; only those in two and more are written down."""
+        wanted = _pair_keys(pairs[:, 0], pairs[:, 1])
+        first, last = (np.searchsorted(self._pairs, wanted, side) for side in ("left", "right"))
+        frequency = np.ones(len(pairs), np.int64)
+        frequency[first < last] = self._pair_frequency[first[first < last]]
+        return frequency
+
+
+class _Postings:
+    """For each term or pair the rows that have it, and what it is worth there before its rarity."""
+
+    def __init__(self, some: TermRows, key: "_Key", norms: Scores) -> None:
+        keys, places = key(some, np.arange(len(some.numbers)))
+        self._keys, self._rows, counts = _group(keys, some.rows_of(places))
+        self._weights = _saturate(counts, norms[self._rows])
+        self._count = len(some)
+
+    def score(self, wanted: NDArray[np.uint64], weights: Scores) -> Scores:
+        """Score every row by what is wanted, each weighing so much."""
+        scores = np.zeros(self._count, np.float32)
+        bounds = (np.searchsorted(self._keys, wanted, side).tolist() for side in ("left", "right"))
+        for weight, start, end in zip(weights, *bounds, strict=True):
+            scores[self._rows[start:end]] += weight * self._weights[start:end]
+        return scores
 
 
 class _RowsWriter:
@@ -402,20 +466,26 @@ def _write_pairs(folder: Path, passages: TermRows, terms: int) -> None:
     frequency_writer.finish()
 
 
-def _invert(
-    some: TermRows, terms: int, key: Callable[[TermRows, Starts], tuple[NDArray[np.uint64], Starts]]
-) -> Iterator[tuple[NDArray[np.uint64], Starts, Starts]]:
+_Key = Callable[[TermRows, Starts], tuple[NDArray[np.uint64], Starts]]
+"""Makes keys of what stands at some places, and lists the places that have one."""
+
+
+def _invert(some: TermRows, terms: int, key: _Key) -> Iterator[tuple[NDArray[np.uint64], Starts, Starts]]:
     """Yield keys in order, each with its rows in order, and how often it stands there; some keys at a time."""
     for first, last in _parts(some.numbers, terms):
         within = [np.flatnonzero((chunk >= first) & (chunk < last)) + start for start, chunk in _chunks(some.numbers)]
         keys, places = key(some, np.concatenate(within, dtype=np.int64))
-        rows = some.rows_of(places)
-        order = np.argsort(keys, kind="stable")
-        keys, rows = keys[order], rows[order]
-        is_new = np.ones(len(keys), np.bool_)
-        is_new[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
-        new = np.flatnonzero(is_new)
-        yield keys[new], rows[new], np.diff(new, append=len(keys))
+        yield _group(keys, some.rows_of(places))
+
+
+def _group(keys: NDArray[np.uint64], rows: Starts) -> tuple[NDArray[np.uint64], Starts, Starts]:
+    """Put keys in order, each once for each of its rows, and count how often it stands there."""
+    order = np.argsort(keys, kind="stable")
+    keys, rows = keys[order], rows[order]
+    is_new = np.ones(len(keys), np.bool_)
+    is_new[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
+    new = np.flatnonzero(is_new)
+    return keys[new], rows[new], np.diff(new, append=len(keys))
 
 
 def _parts(numbers: Numbers, terms: int) -> Iterator[tuple[int, int]]:
@@ -440,8 +510,11 @@ def _single(some: TermRows, places: Starts) -> tuple[NDArray[np.uint64], Starts]
 
 def _paired(some: TermRows, places: Starts) -> tuple[NDArray[np.uint64], Starts]:
     places = places[~some.is_last(places)]
-    first, second = some.numbers[places].astype(np.uint64), some.numbers[places + 1].astype(np.uint64)
-    return first << np.uint64(32) | second, places
+    return _pair_keys(some.numbers[places], some.numbers[places + 1]), places
+
+
+def _pair_keys(first: Numbers, second: Numbers) -> NDArray[np.uint64]:
+    return first.astype(np.uint64) << np.uint64(32) | second
 
 
 def _encode(term: str) -> bytes:
@@ -464,3 +537,17 @@ def _norms(lengths: Starts, mean_length: float) -> Scores:
 
 def _saturate(counts: NDArray[np.int64], norms: Scores) -> Scores:
     return np.asarray(counts / (counts + norms), np.float32)
+
+
+def _rarity(rows: int, frequency: NDArray[np.integer[Any]] | int) -> NDArray[np.float64]:
+    """Compute the inverse document frequency of what so many of some rows have."""
+    return np.asarray(np.log(1 + (rows - frequency + 0.5) / (frequency + 0.5)))
+
+
+def _weights(asked: Mapping[Any, float], rarity: NDArray[np.float64]) -> Scores:
+    return np.asarray(np.array([*asked.values()]) * rarity, np.float32)
+
+
+def _sum(weights: Scores, counted: Scores) -> Scores:
+    """Sum what the terms are worth, ``(n,)``, in each row, ``(n, rows)``, every row as if it were alone."""
+    return np.asarray(np.einsum("i,ij->j", weights, counted), np.float32)

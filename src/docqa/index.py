@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from docqa.arrays import ArrayWriter, map_array, map_starts, release, widen, write_array
-from docqa.bm25 import AskedTerms, TermRows, Terms, TermsWriter, spans
+from docqa.bm25 import AskedTerms, Terms, TermsWriter, spans
 from docqa.nearest import Nearest, write_nearest
 from docqa.types import Embeddings, PassageEmbeddings, TokenEmbeddings
 
@@ -227,6 +227,9 @@ class Index(StoredEmbeddings):
         self._terms = terms
         self._searches = 0
         self._background = self._gather(_spread(len(self), BACKGROUND_ROWS))
+        self._background_terms = terms.count_once(
+            terms.passages.select(self._background.rows), terms.sentences.select(self._background.sentence_rows)
+        )
 
     @classmethod
     def read(cls, folder: Path) -> "Index":
@@ -279,10 +282,10 @@ class Index(StoredEmbeddings):
         by_terms = self._terms.score_all(asked)
         wanted = min(len(self), max(k, CANDIDATES))
         found = self._gather(np.union1d(self._find_nearest(query, wanted), _best(by_terms, wanted)))
-        sentences, signals = self._score(found, query, asked, by_terms)
-        _, background = self._score(self._background, query, asked, by_terms)
+        sentences, signals = self._score(found, query, by_terms, self._score_terms(found, asked))
+        _, background = self._score(self._background, query, by_terms, self._background_terms.score(asked))
         self._give_back()
-        passage, sentence, of_terms, sentence_terms, pairs = map(_signal, signals, background)
+        passage, sentence, of_terms, sentence_terms, pairs = _signals(signals, background)
         return Candidates(found.rows, passage, sentence, of_terms, sentence_terms, pairs, sentences, found.starts)
 
     def _find_nearest(self, query: Embeddings, count: int) -> Rows:
@@ -302,33 +305,36 @@ class Index(StoredEmbeddings):
             rows,
             widen(self._passages[rows]),
             widen(self._sentences[places]),
+            places,
             starts,
-            self._terms.passages.select(rows),
-            self._terms.sentences.select(places),
         )
 
+    def _score_terms(self, some: "_Gathered", asked: AskedTerms) -> tuple[Scores, Scores]:
+        """Score the sentences of some rows by their terms, and the rows by their pairs of terms."""
+        sentences = self._terms.score_sentences(asked, self._terms.sentences.select(some.sentence_rows))
+        return sentences, self._terms.score_pairs(asked, self._terms.passages.select(some.rows))
+
     def _score(
-        self, some: "_Gathered", query: Embeddings, asked: AskedTerms, by_terms: Scores
+        self, some: "_Gathered", query: Embeddings, by_terms: Scores, more: tuple[Scores, Scores]
     ) -> tuple[Scores, tuple[Scores, ...]]:
-        """Score the sentences of some rows, and the rows by every signal."""
+        """Score the sentences of some rows, and the rows by every signal; ``more`` are those by `_score_terms`."""
         by_embedding = np.vecdot(some.sentences, query)  # unlike a product of matrices, equal rows have equal scores
-        sentences = np.stack([by_embedding, self._terms.score_sentences(asked, some.sentence_terms)])
+        by_terms_of_sentence, by_pairs = more
+        sentences = np.stack([by_embedding, by_terms_of_sentence])
         by_sentence, by_sentence_terms = np.maximum.reduceat(sentences, some.starts[:-1], axis=1)
-        by_pairs = self._terms.score_pairs(asked, some.terms)
         by_passage = np.vecdot(some.passages, query)
         return sentences, (by_passage, by_sentence, by_terms[some.rows], by_sentence_terms, by_pairs)
 
 
 @dataclass(frozen=True, slots=True)
 class _Gathered:
-    """Some rows, read into memory: embeddings and terms of the passages and of their sentences."""
+    """Some rows, and their embeddings and those of their sentences read into memory."""
 
     rows: Rows
     passages: Embeddings
     sentences: Embeddings
+    sentence_rows: Rows
     starts: Rows
-    terms: TermRows
-    sentence_terms: TermRows
 
 
 class _Tokens:
@@ -386,5 +392,6 @@ def _best(scores: Scores, count: int) -> Rows:
     return np.argpartition(-scores, count - 1)[:count]
 
 
-def _signal(scores: Scores, background: Scores) -> Signal:
-    return Signal(scores, float(background.mean()), float(background.std()))
+def _signals(scores: Sequence[Scores], background: Sequence[Scores]) -> list[Signal]:
+    rows = np.stack(background)
+    return [*map(Signal, scores, rows.mean(axis=1).tolist(), rows.std(axis=1).tolist())]
