@@ -290,7 +290,7 @@ class Index(StoredEmbeddings):
 
     def _find_nearest(self, query: Embeddings, count: int) -> Rows:
         near = self._nearest.search(query, min(len(self), max(count, NEAR))) if self._nearest else np.arange(len(self))
-        return near[_best(np.vecdot(widen(self._passages[near]), query), count)]
+        return near[_best(np.vecdot(widen(self._passages.take(near, axis=0)), query), count)]
 
     def _give_back(self) -> None:
         self._searches += 1
@@ -303,8 +303,8 @@ class Index(StoredEmbeddings):
         places, starts = spans(self._starts, rows)
         return _Gathered(
             rows,
-            widen(self._passages[rows]),
-            widen(self._sentences[places]),
+            widen(self._passages.take(rows, axis=0)),  # in half the time of self._passages[rows]
+            widen(self._sentences.take(places, axis=0)),
             places,
             starts,
         )

@@ -80,8 +80,9 @@ def _padded(dimension: int) -> int:
 
 
 def _pad(rows: NDArray[Any]) -> Embeddings:
-    dimension = rows.shape[1]
-    return np.pad(np.asarray(rows, np.float32), ((0, 0), (0, _padded(dimension) - dimension)))
+    missing = _padded(rows.shape[1]) - rows.shape[1]
+    rows = np.asarray(rows, np.float32)
+    return np.pad(rows, ((0, 0), (0, missing))) if missing else rows
 
 
 def _faiss() -> Any:

@@ -76,5 +76,5 @@ def runtime_version() -> str:
 
 
 def _pool(rows: Embeddings, pooling: Pooling) -> Embeddings:
-    pooled = {"cls": rows[0], "max": rows.max(axis=0), "mean": rows.mean(axis=0)}
-    return np.asarray(pooled[pooling], np.float32)
+    pooled = rows[0] if pooling == "cls" else rows.max(axis=0) if pooling == "max" else rows.mean(axis=0)
+    return np.asarray(pooled, np.float32)

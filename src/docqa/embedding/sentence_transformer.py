@@ -104,11 +104,15 @@ class SentenceTransformerEmbedder:
         model = self._model
         found = model.embed_query(query)
         self._check_dimension(found)
-        words = np.flatnonzero(~np.isin(found.ids, model.settings.special_ids))
-        words = words[model.tokenizing.count([model.settings.query_prompt])[0] :]
+        words = [i for i, number in enumerate(found.ids.tolist()) if number not in model.settings.special_ids]
+        words = words[self._query_prompt_tokens :]
         return QueryEmbeddings(
             self._unit(found.embedding[None])[0], TokenEmbeddings(found.ids[words], found.rows[words])
         )
+
+    @cached_property
+    def _query_prompt_tokens(self) -> int:
+        return self._model.tokenizing.count([self._model.settings.query_prompt])[0]
 
     @cached_property
     def _folder(self) -> Path:
