@@ -20,6 +20,8 @@ LEVELS = np.stack([(np.arange(256) >> shift & 3) - 1.5 for shift in (0, 2, 4, 6)
 ALONE = 9_000
 """Numbers of a matrix that OpenBLAS multiplies by a vector in the thread that asks it to. It divides larger ones, and
 then waits for a processor that another thread or program may have: beside busy ones a query took thrice as long."""
+TOGETHER = 512
+"""Tokens that are compared at once, so that they stay in a processor's own cache."""
 NEAR = 30
 """Tokens; how far apart the matches of a query's tokens may stand to count as together."""
 
@@ -120,12 +122,14 @@ def _cosines(query: Embeddings, rows: NDArray[np.uint8]) -> Scores:
 
     Token by token, for what BLAS rounds depends on the place in a product of matrices, and copies must stay equal.
     """
-    levels = np.take(LEVELS, rows, axis=0)  # LEVELS[rows] takes ten times as long
-    levels = levels.reshape(len(rows), -1)[:, : query.shape[1]]
-    lengths = np.sqrt(np.vecdot(levels, levels))
     parts = np.array_split(_unit(query), math.ceil(query.size / ALONE))
-    products = np.concatenate([(part @ levels[:, :, None])[:, :, 0] for part in parts], axis=1)
-    return np.asarray(np.divide(products.T, lengths, order="C"), np.float32)
+    cosines = np.empty((len(query), len(rows)), np.float32)
+    for start in range(0, len(rows), TOGETHER):
+        levels = np.take(LEVELS, rows[start : start + TOGETHER], axis=0)  # LEVELS[rows] takes ten times as long
+        levels = levels.reshape(len(levels), -1)[:, : query.shape[1]]
+        products = np.concatenate([(part @ levels[:, :, None])[:, :, 0] for part in parts], axis=1)
+        np.divide(products.T, np.sqrt(np.vecdot(levels, levels)), out=cosines[:, start : start + TOGETHER])
+    return cosines
 
 
 def _weighted(weights: Scores, values: Scores) -> Scores:
