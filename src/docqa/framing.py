@@ -132,9 +132,9 @@ def value_sentences(comparisons: Sequence[Comparison], weights: Scores) -> NDArr
     ends = np.cumsum(counts)
     alone = cosine * np.concatenate([one.similarities for one in comparisons])
     alone += terms * np.concatenate([one.terms for one in comparisons])
-    # passage by passage, for what BLAS rounds depends on the place in the product, and copies must stay equal
-    alone += match * np.concatenate([one.matches @ weights for one in comparisons])
-    before, after = np.roll(alone, 1), np.roll(alone, -1)
+    # row by row, for what BLAS rounds depends on the place in a product of matrices, and copies must stay equal
+    alone += match * np.vecdot(np.concatenate([one.matches for one in comparisons]), weights)
+    before, after = np.concatenate([alone[-1:], alone[:-1]]), np.concatenate([alone[1:], alone[:1]])
     before[ends - counts], after[ends - 1] = alone[ends - counts], alone[ends - 1]
     smooth = (1 - 2 * NEIGHBOUR_WEIGHT) * alone + NEIGHBOUR_WEIGHT * (before + after)
     behind = smooth - np.repeat(np.maximum.reduceat(smooth, ends - counts), counts)
@@ -251,9 +251,9 @@ def _list_sentences(comparisons: Sequence[Comparison], weights: Scores) -> list[
     comparisons = sorted(comparisons, key=lambda comparison: comparison.row)
     values = iter(value_sentences(comparisons, weights).tolist())
     return [
-        ValuedSentence(comparison, number, next(values), max(size, 1))
+        ValuedSentence(comparison, number, next(values), size)
         for comparison in comparisons
-        for number, size in enumerate(comparison.sizes.tolist())
+        for number, size in enumerate(np.maximum(comparison.sizes, 1).tolist())
     ]
 
 
