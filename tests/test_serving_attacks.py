@@ -21,6 +21,8 @@ from gradio.routes import App
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import docqa
+from conftest import FakeEmbedder
 from docqa.chat.guarding import events
 from docqa.chat.guarding.passwords import write_hash
 from docqa.chat.guarding.routes import CALL, DATA, JOIN, LOGIN, LOGOUT, ROUTES, UPLOAD, find_route
@@ -380,6 +382,54 @@ def test_one_address_cannot_take_all_connections(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError):
             connections[4].settimeout(0.5)
             connections[4].recv(1)
+
+
+EDITS = "build_chat = functools.partial(build_chat, allow_edits=True); from docqa.chat import receiving; "
+
+
+@contextmanager
+def stalled_uploads(chat: Chat, address: str, count: int) -> Iterator[list[socket.socket]]:
+    """Begin to upload documents from an address, and send no more."""
+    begun = own(chat, method="POST", path=f"{UPLOAD}?name=stalled.md", body=b"x" * 1000)[:-900]
+    with ExitStack() as stack:
+        yield [stack.enter_context(sending(chat, address, begun)) for _ in range(count)]
+
+
+@contextmanager
+def sending(chat: Chat, address: str, request: bytes) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", chat.port), timeout=10, source_address=(address, 0)) as connection:
+        connection.sendall(request)
+        yield connection
+
+
+def test_uploads_that_stall_hold_up_only_their_own_client(tmp_path: Path) -> None:
+    change = EDITS + "receiving.MOST_SECONDS_SILENT = 60.0"
+    with chat_in(tmp_path, change=change) as chat, stalled_uploads(chat, "127.0.0.2", 8):
+        status, said = exchange(chat, own(chat, method="POST", path=f"{UPLOAD}?name=new.md", body=b"New."))
+        assert (status, said.endswith(b'{"path":"new.md","problem":""}')) == (200, True)
+
+
+def test_an_upload_that_stalls_is_cut_off_and_those_behind_it_go_on(tmp_path: Path) -> None:
+    change = EDITS + "receiving.MOST_SECONDS_SILENT = 1.0"
+    with chat_in(tmp_path, change=change) as chat, stalled_uploads(chat, "127.0.0.1", 1) as (connection,):
+        status, _ = exchange(chat, own(chat, method="POST", path=f"{UPLOAD}?name=new.md", body=b"New."))
+        assert status == 200
+        said = connection.recv(65536)
+        assert said.startswith(b"HTTP/1.1 408")
+        assert b"the file took too long to arrive; add it again" in said
+        assert sorted(path.name for path in (tmp_path / "corpus").iterdir()) == ["birds.txt", "new.md"]
+
+
+def test_a_chat_that_began_without_an_index_is_ready_once_there_is_one(tmp_path: Path) -> None:
+    with chat_in(tmp_path, change="sync = lambda *folders, embedder: None") as chat:
+        assert httpx.get(chat.url + "/readyz").text == "there is no index yet"
+        docqa.sync(tmp_path / "corpus", tmp_path / "embeddings", embedder=FakeEmbedder())
+        deadline = time.monotonic() + 30
+        while (answer := httpx.get(chat.url + "/readyz")).status_code != 200:
+            assert answer.text == "the model is not loaded yet"
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert answer.text == "ready"
 
 
 def test_connections_do_not_take_all_files(tmp_path: Path) -> None:

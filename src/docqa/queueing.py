@@ -1,7 +1,8 @@
-"""Queueing: what many threads ask is computed for as many of them at once as there are processors, first come first.
+"""Queueing: what many threads ask is computed for few of them at once, first come first.
 
-More at once would compute no sooner: they would take Python's lock and the processors' caches from one another. On two
-processors, eight threads get 1.4 times as many answers in this way, and the slowest in half the time.
+They are as many as there are processors, and one more that came when nobody else was there. More at once would compute
+no sooner: they would take Python's lock and the processors' caches from one another. On two processors, eight threads
+get 1.4 times as many answers in this way, and the slowest in half the time.
 """
 
 import os

@@ -49,8 +49,8 @@ _queue = Queue()
 class Retriever:
     """Find the passages of a store that answer queries.
 
-    A retriever reads one generation. Keep it for many queries; threads may share it, and as many are served at once as
-    there are processors.
+    A retriever reads one generation. Keep it for many queries; threads may share it, and hardly more are served at once
+    than there are processors.
     """
 
     def __init__(self, generation: Generation, embedder: Embedder, reranker: Reranker | None = None) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import gradio as gr
 from gradio.block_function import BlockFunction
@@ -13,14 +14,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
+from docqa.chat.guarding.rates import client_of
 from docqa.chat.library import READ_ONLY, Library
 from docqa.chat.state import Addition, Turn
 from docqa.corpus import MAX_BYTES
 
-AT_ONCE = 2
-"""How many files are received at the same time, each in memory; others wait."""
-MOST_SECONDS = 300
-"""How long one may take to arrive, so that two that stall do not keep the others waiting for ever."""
+AT_ONCE = 4
+"""How many files are received at the same time, each in memory, and one of a client; others wait."""
+MOST_SECONDS, MOST_SECONDS_SILENT = 300, 10
+"""How long one may take to arrive, and how long nothing of it, so that none that stalls keeps others waiting."""
 
 TOO_LARGE = f"it is larger than the {MAX_BYTES // 1_000_000} MB docqa reads; divide it"
 
@@ -62,16 +64,19 @@ class Chat(gr.Blocks):
 def upload_route(library: Library) -> Route:
     """Make the route that takes one file as its body, under the name in the query, and answers what came of it."""
     free = asyncio.Semaphore(AT_ONCE)
+    turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def receive(request: Request) -> JSONResponse:
         if library.read_only:
             return _answer(403, Addition(problem=READ_ONLY))
-        async with free:
+        async with turns.setdefault(client_of(request.scope), asyncio.Lock()), free:
             try:
                 async with asyncio.timeout(MOST_SECONDS):
                     data = await _body(request)
-            except (ClientDisconnect, TimeoutError):
+            except ClientDisconnect:
                 return _answer(400, Addition(problem="the file did not arrive whole"))
+            except TimeoutError:
+                return _answer(408, Addition(problem="the file took too long to arrive; add it again"))
             if data is None:
                 return _answer(413, Addition(problem=TOO_LARGE))
             added = await run_in_threadpool(library.add, request.query_params.get("name", ""), data)
@@ -84,11 +89,13 @@ async def _body(request: Request) -> bytes | None:
     """Read a request's body; None when it is larger than a document may be."""
     if int(request.headers.get("content-length", "0")) > MAX_BYTES:
         return None
-    data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_BYTES:
-            return None
+    data, loop = bytearray(), asyncio.get_running_loop()
+    async with asyncio.timeout(MOST_SECONDS_SILENT) as silence:
+        async for part in request.stream():
+            silence.reschedule(loop.time() + MOST_SECONDS_SILENT)
+            data += part
+            if len(data) > MAX_BYTES:
+                return None
     return bytes(data)
 
 

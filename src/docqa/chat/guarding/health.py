@@ -5,7 +5,7 @@ import ipaddress
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
@@ -30,10 +30,18 @@ class Health:
     library: Library
     stopping: bool = False
     loaded: bool = False
+    loading: threading.Lock = field(default_factory=threading.Lock)
 
     def warm_up(self) -> None:
         """Load the model in the background, so that the first question need not wait for it."""
-        threading.Thread(target=self._load, daemon=True).start()
+        threading.Thread(target=self._load_once, daemon=True).start()
+
+    def _load_once(self) -> None:
+        if self.loading.acquire(blocking=False):
+            try:
+                self._load()
+            finally:
+                self.loading.release()
 
     def _load(self) -> None:
         try:
@@ -58,7 +66,10 @@ class Health:
             return "the index cannot be opened"
         if damage:
             return "the index is damaged"
-        return "" if self.loaded else "the model is not loaded yet"
+        if not self.loaded:
+            self.warm_up()  # there was no index when the chat began
+            return "the model is not loaded yet"
+        return ""
 
 
 def health_routes(health: Health, measurements: Measurements) -> list[BaseRoute]:
