@@ -24,7 +24,7 @@ compared token by token afterwards."""
 NEAR = 500
 """How many rows FAISS proposes, of which the nearest are then found exactly. An index of no more does without FAISS,
 which takes longer to load than such an index to ask."""
-KEPT_SEARCHES = 64
+KEPT_SEARCHES = 32
 """After so many searches memory is given back: one in a large index touches some 15 MB of it, here and there."""
 BACKGROUND_ROWS = 1_000
 """How many rows, evenly spaced, stand for all when a signal's mean and deviation are taken."""
