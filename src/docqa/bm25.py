@@ -275,10 +275,16 @@ def _find(numbers: Numbers, wanted: Numbers) -> tuple[NDArray[np.int64], NDArray
 
 
 def spans(starts: Starts, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Starts]:
-    """List the places of the parts of an array that belong to rows, and where each part starts among them."""
-    lengths = starts[rows + 1] - starts[rows]
+    """List the places of the parts of an array that belong to rows, and where each part starts among them.
+
+    Raises:
+        ValueError: parts lie outside the array, as those of an altered file may.
+    """
+    firsts, lengths = starts[rows], starts[rows + 1] - starts[rows]
+    if len(rows) and (firsts.min() < 0 or lengths.min() < 0 or (firsts + lengths).max() > starts[-1]):
+        raise ValueError("parts of an array lie outside it")
     ends = np.cumsum(lengths)
-    places = np.repeat(starts[rows] - (ends - lengths), lengths) + np.arange(ends[-1] if len(ends) else 0)
+    places = np.repeat(firsts - (ends - lengths), lengths) + np.arange(ends[-1] if len(ends) else 0)
     return places, np.concatenate([[0], ends]).astype(np.int64)
 
 

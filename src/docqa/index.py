@@ -251,7 +251,11 @@ class Index(StoredEmbeddings):
         )
 
     def tokens(self, rows: Sequence[int]) -> tuple[NDArray[np.uint8], list[NDArray[np.int64]]]:
-        """Return the tokens of some rows, one after another, and for each row how many each of its sentences has."""
+        """Return the tokens of some rows, one after another, and for each row how many each of its sentences has.
+
+        Raises:
+            ValueError: these numbers do not belong together, as in an altered file.
+        """
         found = [self._tokens.of(self._starts[row], self._starts[row + 1]) for row in rows]
         return np.concatenate([tokens.rows for tokens, _ in found]), [counts for _, counts in found]
 
@@ -359,8 +363,10 @@ class _Tokens:
     def of(self, first: int, last: int) -> tuple[TokenEmbeddings, NDArray[np.int64]]:
         """Return the tokens of some sentences and how many each has."""
         bounds = self._starts[first : last + 1]
-        span = slice(bounds[0], bounds[-1])
-        return TokenEmbeddings(self._tokens.ids[span], self._tokens.rows[span]), np.diff(bounds)
+        counts, span = np.diff(bounds), slice(bounds[0], bounds[-1])
+        if bounds[0] < 0 or counts.min() < 0 or bounds[-1] > len(self._tokens):
+            raise ValueError("tokens of sentences lie outside their array")
+        return TokenEmbeddings(self._tokens.ids[span], self._tokens.rows[span]), counts
 
 
 def _map_embeddings(folder: Path) -> tuple[NDArray[np.float16], NDArray[np.float16], Rows, _Tokens]:

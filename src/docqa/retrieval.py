@@ -58,7 +58,7 @@ class Retriever:
         self._generation = generation
         self._embedder = embedder
         self._reranker = reranker
-        self._document = lru_cache(KEPT_DOCUMENTS)(generation.texts.document)
+        self._document = lru_cache(KEPT_DOCUMENTS)(generation.document)
         self._passage = lru_cache(KEPT_PASSAGES)(generation.texts.passage)
 
     @classmethod
@@ -110,6 +110,7 @@ class Retriever:
 
         Raises:
             KeyError: there is none of that path.
+            CorruptIndexError: it is damaged.
         """
         return self._document(path)
 

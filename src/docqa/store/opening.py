@@ -14,6 +14,7 @@ from docqa.index import Index, StoredEmbeddings, StoredTerms
 from docqa.store.checking import check_files, check_note, compare, with_current
 from docqa.store.manifest import Manifest, read_manifest
 from docqa.texts import Texts
+from docqa.types import Document
 
 TEXTS_FILE = "texts.sqlite"
 
@@ -27,12 +28,27 @@ class Generation:
     texts: Texts
     embeddings_dir: Path
 
+    def document(self, path: str) -> Document:
+        """Return a document.
+
+        Raises:
+            KeyError: there is none of that path.
+            CorruptIndexError: it is damaged.
+        """
+        try:
+            return self.texts.document(path)
+        except KeyError:
+            if path not in self.manifest.documents:
+                raise
+            with self.blaming_damage():
+                raise
+
     @contextmanager
     def blaming_damage(self) -> Iterator[None]:
         """Raise ``CorruptIndexError`` for an error that damage to the files explains, and others as they are."""
         try:
             yield
-        except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+        except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as exc:
             if damage := self._find_damage():
                 raise damage from exc
             raise
