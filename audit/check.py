@@ -13,8 +13,8 @@ from typing import Any
 ALLOWED = frozenset({
     "0BSD", "2-Clause BSD License", "3-Clause BSD License", "Apache 2.0 License", "Apache License 2.0",
     "Apache Software License", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD", "BSD License", "BSD-2-Clause",
-    "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "ISC License (ISCL)", "MIT", "MIT License", "MIT-CMU",
-    "MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)", "PSF-2.0", "Python Software Foundation License",
+    "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "ISC License (ISCL)", "MIT", "MIT License", "MIT-0",
+    "MIT-CMU", "MPL-2.0", "Mozilla Public License 2.0 (MPL 2.0)", "PSF-2.0", "Python Software Foundation License",
     "The Unlicense (Unlicense)", "Unlicense", "Zlib",
 })  # fmt: skip
 """Licences that let anyone use, change and sell the whole; MPL asks only that changes to its own files be open."""
