@@ -515,6 +515,16 @@ def test_hostile_names_and_oversized_files_do_no_harm(page, server):
     assert in_corpus(server) == before
 
 
+def test_why_a_file_is_refused_before_it_is_looked_at_is_said(browser, server):  # noqa: F811
+    page = browser.new_page()
+    page.goto(server.url)
+    show_documents(page)
+    page.route("**/docqa/documents?*", lambda route: route.fulfill(status=401, json={"detail": "log in first"}))
+    upload(page, ("new.md", "New."))
+    expect(page.locator(".docqa-uploads li")).to_have_text("new.md✗ Not added: log in first")
+    page.close()
+
+
 def test_documents_are_searched_and_sorted(page):
     titles = page.locator("#docqa-listing .docqa-rows").first.locator(".docqa-link:visible")
     expect(titles).to_have_text(["Keeping bees", "Baking"])

@@ -63,7 +63,10 @@ function send(file, bar) {
     request.setRequestHeader('Content-Type', 'application/octet-stream');
     request.responseType = 'json';
     request.upload.onprogress = ({loaded, total}) => { bar.max = total || 1; bar.value = loaded; };
-    request.onload = () => resolve(request.response || {problem: `the server said ${request.status}`});
+    request.onload = () => {
+      const {path, problem, detail} = request.response || {};
+      resolve({path, problem: problem || detail || `the server said ${request.status}`});
+    };
     request.onerror = request.onabort = broken;
     request.send(file);
   });
